@@ -1,0 +1,324 @@
+"""What each Responses server stores, accepts and calls things: servers differ as data, never as code."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError, UnknownServerError
+
+__all__ = ["SERVERS", "ServerProfile", "find_server", "known_servers"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerProfile:
+    """Facts about one server; make your own with `dataclasses.replace` or the constructor.
+
+    Attributes:
+        name: What users write as `server=`.
+        base_url: Public address of the API, `None` where every customer has their own.
+        hosts: Host names (or `.suffixes`) by which an address is recognised as this server.
+        base_url_env: Environment variable that holds the address.
+        api_key_env: Environment variable that holds the key.
+        needs_key: Whether the server refuses requests without a key.
+        state: Whether it keeps conversations: `"server"` it does, `"replay"` it does not (send
+            everything, every turn), `"unknown"` trust nothing until proven.
+        store: `"default"` the caller may choose, `"always"` responses are stored whatever is sent and
+            `store=False` is refused, `"never"` nothing is stored.
+        inherits_instructions: A chained turn without `instructions` keeps those of the turn before.
+        echoes_previous_id: The response echoes `previous_response_id`, so a null echo proves it lost.
+        keeps_tool_items: The stored context holds function calls and outputs.
+        honours_idempotency_key: The same `Idempotency-Key` never starts a second response.
+        streams: `stream=true` is accepted.
+        retrieves: `GET /responses/{id}` works.
+        cancels: `POST /responses/{id}/cancel` works.
+        background: `background=true` is honoured.
+        encrypted_reasoning: Whether `include=["reasoning.encrypted_content"]` may be asked for:
+            `"on_request"`, `"always"` (sent unasked) or `"never"` (refused).
+        json_schema: `text.format` of type `json_schema` is supported.
+        refuses: Request parameters answered with an error.
+        retention: Seconds a stored response is kept, `None` where unknown.
+    """
+
+    name: str
+    base_url: str | None = None
+    hosts: tuple[str, ...] = ()
+    base_url_env: str | None = None
+    api_key_env: str | None = None
+    needs_key: bool = True
+    state: Literal["server", "replay", "unknown"] = "unknown"
+    store: Literal["default", "always", "never"] = "default"
+    inherits_instructions: bool = False
+    echoes_previous_id: bool = False
+    keeps_tool_items: bool = True
+    honours_idempotency_key: bool = False
+    streams: bool = True
+    retrieves: bool = True
+    cancels: bool = True
+    background: bool = True
+    encrypted_reasoning: Literal["on_request", "always", "never"] = "on_request"
+    json_schema: bool = True
+    refuses: frozenset[str] = frozenset()
+    retention: int | None = None
+
+
+_THIRTY_DAYS: Final = 30 * 24 * 3600
+
+_PROFILES: Final = (
+    ServerProfile(
+        name="openai",
+        base_url="https://api.openai.com/v1",
+        hosts=("api.openai.com",),
+        base_url_env="OPENAI_BASE_URL",
+        api_key_env="OPENAI_API_KEY",
+        state="server",
+        echoes_previous_id=True,
+        retention=_THIRTY_DAYS,
+    ),
+    ServerProfile(
+        name="azure",
+        hosts=(".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
+        base_url_env="AZURE_OPENAI_BASE_URL",
+        api_key_env="AZURE_OPENAI_API_KEY",
+        state="server",
+        echoes_previous_id=True,
+        retention=_THIRTY_DAYS,
+    ),
+    ServerProfile(
+        name="aleph-alpha",
+        base_url_env="ALEPH_ALPHA_BASE_URL",
+        api_key_env="ALEPH_ALPHA_API_KEY",
+        state="server",
+        inherits_instructions=True,
+        echoes_previous_id=True,
+        cancels=False,
+    ),
+    ServerProfile(
+        name="valar",
+        base_url="https://api.valarhq.ai/v1",
+        hosts=("api.valarhq.ai",),
+        base_url_env="VALAR_BASE_URL",
+        api_key_env="VALAR_API_KEY",
+        state="replay",
+        store="always",
+        honours_idempotency_key=True,
+        streams=False,
+        cancels=False,
+        encrypted_reasoning="never",
+        refuses=frozenset(
+            {
+                "previous_response_id",
+                "conversation",
+                "instructions",
+                "parallel_tool_calls",
+                "prompt",
+            }
+        ),
+    ),
+    ServerProfile(
+        name="blackbox",
+        base_url="https://enterprise.blackbox.ai/v1",
+        hosts=("enterprise.blackbox.ai", "api.blackbox.ai"),
+        base_url_env="BLACKBOX_BASE_URL",
+        api_key_env="BLACKBOX_API_KEY",
+        state="replay",
+        store="never",
+        retrieves=False,
+        cancels=False,
+        background=False,
+        encrypted_reasoning="always",
+        refuses=frozenset({"previous_response_id", "conversation", "background"}),
+    ),
+    ServerProfile(
+        name="orq",
+        base_url="https://api.orq.ai/v3/router",
+        hosts=("api.orq.ai",),
+        base_url_env="ORQ_BASE_URL",
+        api_key_env="ORQ_API_KEY",
+        state="server",
+        cancels=False,
+    ),
+    ServerProfile(
+        name="otari",
+        base_url="http://localhost:8000/v1",
+        hosts=("api.otari.ai",),
+        base_url_env="OTARI_BASE_URL",
+        api_key_env="OTARI_API_KEY",
+        state="replay",
+        retrieves=False,
+        cancels=False,
+        background=False,
+    ),
+    ServerProfile(
+        name="vllm",
+        base_url="http://localhost:8000/v1",
+        base_url_env="VLLM_BASE_URL",
+        api_key_env="VLLM_API_KEY",
+        needs_key=False,
+        keeps_tool_items=False,
+    ),
+    ServerProfile(
+        name="ollama",
+        base_url="http://localhost:11434/v1",
+        base_url_env="OLLAMA_BASE_URL",
+        api_key_env="OLLAMA_API_KEY",
+        needs_key=False,
+        state="replay",
+        store="never",
+        retrieves=False,
+        cancels=False,
+        background=False,
+    ),
+    ServerProfile(
+        name="litellm",
+        base_url="http://localhost:4000/v1",
+        base_url_env="LITELLM_BASE_URL",
+        api_key_env="LITELLM_API_KEY",
+        needs_key=False,
+    ),
+    ServerProfile(
+        name="openrouter",
+        base_url="https://openrouter.ai/api/v1",
+        hosts=("openrouter.ai",),
+        base_url_env="OPENROUTER_BASE_URL",
+        api_key_env="OPENROUTER_API_KEY",
+        state="replay",
+        store="never",
+        retrieves=False,
+        cancels=False,
+        background=False,
+        refuses=frozenset({"previous_response_id", "conversation"}),
+    ),
+    ServerProfile(name="generic", needs_key=False),
+)
+
+SERVERS: Final[dict[str, ServerProfile]] = {profile.name: profile for profile in _PROFILES}
+
+_ALIASES: Final = {"any-llm": "otari", "anyllm": "otari", "alephalpha": "aleph-alpha"}
+
+
+def known_servers() -> list[str]:
+    """The names that `server=` accepts, sorted."""
+    return sorted(SERVERS)
+
+
+def find_server(
+    server: str | ServerProfile | None = None, *, base_url: str | None = None
+) -> ServerProfile:
+    """The profile of a server, by name or by the host of its address; never asks the network.
+
+    Args:
+        server: A known name (`"aleph-alpha"`, `"orq"`, `"orq.ai"` …), a profile, or `None` to go by `base_url`.
+        base_url: Address of the API. An unknown host gives the `generic` profile.
+
+    Raises:
+        UnknownServerError: No server has that name.
+    """
+    if isinstance(server, ServerProfile):
+        return server
+    if server is not None:
+        return _by_name(server)
+    if base_url is None:
+        return SERVERS["openai"]
+    return _by_host(base_url)
+
+
+def _by_name(name: str) -> ServerProfile:
+    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
+    wanted = wanted.removesuffix(".ai").removesuffix(".com")
+    wanted = _ALIASES.get(wanted, wanted)
+    if wanted in SERVERS:
+        return SERVERS[wanted]
+    near = difflib.get_close_matches(wanted, SERVERS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise UnknownServerError(
+        f"server={name!r} is not a known server.{hint} Known: {', '.join(known_servers())};"
+        " any other server works with base_url= alone, or with a ServerProfile."
+    )
+
+
+def _by_host(base_url: str) -> ServerProfile:
+    host = (urlsplit(base_url).hostname or "").lower()
+    for profile in _PROFILES:
+        for known in profile.hosts:
+            if host == known or (known.startswith(".") and host.endswith(known)):
+                return profile
+    return SERVERS["generic"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where requests go and with which key, settled once so that both rooms agree."""
+
+    profile: ServerProfile
+    base_url: str
+    api_key: str | None
+
+
+def resolve_endpoint(
+    server: str | ServerProfile | None = None,
+    *,
+    base_url: str | None = None,
+    api_key: str | None = None,
+) -> Endpoint:
+    """Settle profile, address and key from arguments and environment.
+
+    An explicit `base_url=` or `server=` never inherits `OPENAI_API_KEY`, unless the address is the one in
+    `OPENAI_BASE_URL` or OpenAI's own: a key must not travel to a host it was not made for.
+
+    Raises:
+        UnknownServerError: No server has that name.
+        ConfigurationError: The server has no public address and none was given, or it needs a key and has none.
+    """
+    environment = os.environ
+    if server is None and base_url is None:
+        base_url = environment.get("OPENAI_BASE_URL") or None
+    profile = find_server(server, base_url=base_url)
+    if base_url is None:
+        from_env = environment.get(profile.base_url_env) if profile.base_url_env else None
+        base_url = from_env or profile.base_url
+    if base_url is None:
+        raise ConfigurationError(
+            f'server "{profile.name}" has no public address: pass base_url='
+            + (f" or set {profile.base_url_env}" if profile.base_url_env else ""),
+            server=profile.name,
+        )
+    _check_address(base_url, profile)
+    base_url = base_url.rstrip("/")
+    if api_key is None and profile.api_key_env is not None and _may_inherit(profile, base_url):
+        api_key = environment.get(profile.api_key_env) or None
+    if api_key is None and _same_address(base_url, environment.get("OPENAI_BASE_URL")):
+        api_key = environment.get("OPENAI_API_KEY") or None
+    if api_key is None and profile.needs_key:
+        variable = f" or set {profile.api_key_env}" if profile.api_key_env else ""
+        raise ConfigurationError(
+            f'no API key for server "{profile.name}" at {base_url}: pass api_key={variable}',
+            server=profile.name,
+        )
+    return Endpoint(profile=profile, base_url=base_url, api_key=api_key)
+
+
+def _may_inherit(profile: ServerProfile, base_url: str) -> bool:
+    """Whether this server's own key may be sent to this address."""
+    known = [profile.base_url]
+    if profile.base_url_env:
+        known.append(os.environ.get(profile.base_url_env))
+    if any(_same_address(base_url, address) for address in known):
+        return True
+    return _by_host(base_url) is profile and profile.name != "generic"
+
+
+def _same_address(one: str, other: str | None) -> bool:
+    return other is not None and one.rstrip("/") == other.rstrip("/")
+
+
+def _check_address(base_url: str, profile: ServerProfile) -> None:
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"base_url={base_url!r} is not an http(s) address, such as 'https://host/v1'",
+            server=profile.name,
+        )
