@@ -1,0 +1,206 @@
+"""What the server already holds: every answer carries a stamp, and a stamp is trusted only when it still fits.
+
+The messages in front of us are the truth. A stamp says "this response ended exactly this prefix of them"; the
+digest in it is keyed, so a stamp that was edited, forged or copied onto other messages fits nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+__all__ = ["Entry", "Ledger", "Plan", "Stamp", "stamp_key"]
+
+Stamp = Mapping[str, Any]
+"""Plain JSON, kept with the answer.
+
+`v` version; `id` of the response; `chain`, `scope` whose conversation on which server; `base` the id it was seeded
+with, and `base_proof`; `anchor` whether a later turn may continue it; `stored` whether the server keeps it; `how`
+(`delta`, `replay`, `recovered`), `why`, `sent` items and `bytes` of the request; `instructions`, `setup` digests of
+what else was sent; `input_tokens`, `output_tokens` (visible ones); `digest` of the prefix and of all of this.
+"""
+
+_VERSION: Final = 1
+_PURPOSE: Final = b"responses-adapters stamp"
+
+
+class Entry(NamedTuple):
+    """One local message: the bytes that decide its wire form, and its stamp if it is an answer of ours."""
+
+    fingerprint: bytes
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to send: the messages from `start` on, continuing `previous_response_id` if there is one.
+
+    Attributes:
+        how: `"delta"` the server holds the rest, `"replay"` it is sent everything.
+        start: Index of the first message to send.
+        previous_response_id: Response to continue: the anchor of a delta, the base of a seeded replay.
+        why: The reason, for people.
+        anchor: The stamp that a delta continues.
+        repeat_instructions: Whether instructions must be sent although the server may inherit them.
+    """
+
+    how: Literal["delta", "replay"]
+    start: int
+    previous_response_id: str | None
+    why: str
+    anchor: Stamp | None = None
+    repeat_instructions: bool = True
+
+
+def stamp_key(secret: str | bytes) -> bytes:
+    """A key for stamps derived from a secret that workers share, such as the API key; it does not reveal it."""
+    raw = secret.encode() if isinstance(secret, str) else secret
+    return hmac.digest(raw, _PURPOSE, "sha256")
+
+
+class Ledger:
+    """The local view of one conversation, hashed in one pass.
+
+    Args:
+        entries: The messages after the leading system messages, oldest first.
+        key: Key of the digests.
+        chain: Whose conversation this is, so that agents that share messages do not share hidden items.
+        scope: Which server (and tenant) holds it.
+        instructions: The instructions of this turn.
+        seed: A response begun elsewhere that these messages continue; it counts only while none is stamped.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        *,
+        key: bytes,
+        chain: str,
+        scope: str,
+        instructions: str | None = None,
+        seed: str | None = None,
+    ) -> None:
+        self.entries = entries
+        self.chain = chain
+        self.scope = scope
+        self._key = key
+        self._instructions = self._short_digest(instructions) if instructions else None
+        mac = hmac.new(key, digestmod="sha256")
+        update = mac.update
+        snapshots: list[tuple[int, Stamp, hmac.HMAC]] = []
+        for index, (fingerprint, stamp) in enumerate(entries):
+            update(b"%d:" % len(fingerprint))
+            update(fingerprint)
+            if stamp is not None and self.owns(stamp):
+                snapshots.append((index, stamp, mac.copy()))
+        self._prefix = mac
+        self._snapshots = snapshots
+        self.base = self._find_base(seed)
+
+    def owns(self, stamp: Stamp) -> bool:
+        """Whether the stamp claims to belong to this conversation on this server."""
+        return (
+            stamp.get("v") == _VERSION
+            and stamp.get("chain") == self.chain
+            and stamp.get("scope") == self.scope
+        )
+
+    def plan(self, *, inherits_instructions: bool = False) -> Plan:
+        """Continue the newest response that still fits the messages; replay everything if none does."""
+        why = "first turn" if not self._snapshots else "no earlier response fits the messages"
+        for index, stamp, mac in reversed(self._snapshots):
+            if index + 1 == len(self.entries):
+                continue  # an empty input is refused by servers
+            if not self._fits(stamp, mac):
+                why = "the history was edited" if stamp.get("digest") else why
+                continue
+            if stamp.get("anchor") is not True:
+                why = "the last response cannot be continued"
+                continue
+            if inherits_instructions and stamp.get("instructions") and not self._instructions:
+                return self.replay("the instructions were removed")
+            return Plan(
+                how="delta",
+                start=index + 1,
+                previous_response_id=stamp["id"],
+                why=f"the server holds {index + 1} messages",
+                anchor=stamp,
+                repeat_instructions=not (
+                    inherits_instructions and stamp.get("instructions") == self._instructions
+                ),
+            )
+        return self.replay(why)
+
+    def replay(self, why: str) -> Plan:
+        """Send every local message, on the base if the conversation was seeded with one."""
+        return Plan(how="replay", start=0, previous_response_id=self.base, why=why)
+
+    def seal(
+        self,
+        answer: bytes,
+        *,
+        response_id: str,
+        anchor: bool,
+        facts: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The stamp of a new answer to these messages.
+
+        Args:
+            answer: The answer's fingerprint.
+            response_id: Id to continue later.
+            anchor: Whether a later turn may continue it.
+            facts: Further plain JSON to keep in the stamp.
+        """
+        stamp: dict[str, Any] = {
+            "v": _VERSION,
+            "id": response_id,
+            "chain": self.chain,
+            "scope": self.scope,
+            "base": self.base,
+            "anchor": anchor,
+            "instructions": self._instructions,
+            **facts,
+        }
+        if self.base is not None:
+            stamp["base_proof"] = self._prove_base(self.base)
+        mac = self._prefix.copy()
+        mac.update(b"%d:" % len(answer))
+        mac.update(answer)
+        stamp["digest"] = _close(mac, stamp)
+        return stamp
+
+    def digest_of(self, value: Any) -> str:
+        """A short keyed digest of any plain JSON, to notice that it changed."""
+        return self._short_digest(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+    def _fits(self, stamp: Stamp, prefix: hmac.HMAC) -> bool:
+        digest = stamp.get("digest")
+        return (
+            isinstance(stamp.get("id"), str)
+            and isinstance(digest, str)
+            and hmac.compare_digest(digest.encode(), _close(prefix.copy(), stamp).encode())
+        )
+
+    def _find_base(self, seed: str | None) -> str | None:
+        for _, stamp, _ in reversed(self._snapshots):
+            base, proof = stamp.get("base"), stamp.get("base_proof")
+            if not isinstance(base, str) or not isinstance(proof, str):
+                continue
+            if hmac.compare_digest(proof.encode(), self._prove_base(base).encode()):
+                return base
+        return None if self._snapshots else seed
+
+    def _prove_base(self, base: str) -> str:
+        return self._short_digest(json.dumps(["base", base, self.chain, self.scope]))
+
+    def _short_digest(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+
+
+def _close(mac: hmac.HMAC, stamp: Stamp) -> str:
+    sealed = {key: value for key, value in stamp.items() if key != "digest"}
+    mac.update(json.dumps(sealed, sort_keys=True, separators=(",", ":"), default=str).encode())
+    return mac.hexdigest()[:32]

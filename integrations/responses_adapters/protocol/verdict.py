@@ -1,0 +1,111 @@
+"""Did the server really continue the conversation? Its echo and its token counts tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+from ..profiles import ServerProfile
+from .chain import Entry, Plan
+
+__all__ = ["Expectation", "Memory", "Verdict", "expect", "judge", "usage_tokens"]
+
+Verdict: TypeAlias = Literal["held", "lost", "unknown"]
+
+_MESSAGE_CAP: Final = 20_000
+"""Characters of one message that count: an inlined image has far more characters than tokens."""
+
+_MIN_SEPARATION: Final = 24
+"""Tokens between the two expectations below which nothing is concluded."""
+
+_MIN_SHARE: Final = 0.25
+"""Share of the larger expectation that must separate them: estimates are rougher than that is wide."""
+
+_MAX_PROOFS: Final = 2
+"""Proving turns that may come out undecided before a server of unknown kind is replayed for good."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one client has learnt about its server; never shared between clients, lost with them."""
+
+    kind: Verdict = "unknown"
+    undecided: int = 0
+    refused: set[str] = field(default_factory=set)
+
+    def may_prove(self) -> bool:
+        """Whether another proving turn is worth an answer that may have to be thrown away."""
+        return self.kind == "unknown" and self.undecided < _MAX_PROOFS
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Input tokens of a delta turn if the server held the prefix, and if it lost it."""
+
+    held: float
+    lost: float
+
+    @property
+    def separable(self) -> bool:
+        """Whether a count can tell the two apart."""
+        gap = self.held - self.lost
+        return gap >= _MIN_SEPARATION and gap >= _MIN_SHARE * self.held
+
+
+def expect(
+    plan: Plan, entries: Sequence[Entry], *, setup: str, overhead: int
+) -> Expectation | None:
+    """Estimate both input token counts of a delta, calibrated on the anchor's own count.
+
+    Args:
+        plan: The delta.
+        entries: The whole local view.
+        setup: Digest of instructions and tools now; with others than the anchor's, nothing can be compared.
+        overhead: Characters of instructions, tools and format.
+    """
+    anchor = plan.anchor
+    if anchor is None or anchor.get("setup") != setup:
+        return None
+    counted, answered = anchor.get("input_tokens"), anchor.get("output_tokens")
+    if not isinstance(counted, int) or not isinstance(answered, int) or counted <= 0:
+        return None
+    sizes = [min(len(entry.fingerprint), _MESSAGE_CAP) for entry in entries]
+    before = overhead + sum(sizes[: plan.start - 1])
+    rate = counted / max(before, 1)
+    delta = rate * sum(sizes[plan.start :])
+    return Expectation(held=counted + answered + delta, lost=rate * overhead + delta)
+
+
+def judge(
+    response: Mapping[str, Any], expectation: Expectation | None, profile: ServerProfile
+) -> Verdict:
+    """Whether the server had the prefix when it wrote this response to a delta.
+
+    A null echo where the profile says that the server echoes is proof of loss; an echo that differs is not
+    (gateways rename ids). Otherwise the token count decides, if the two expectations are far enough apart.
+    """
+    if profile.echoes_previous_id and response.get("previous_response_id", "") is None:
+        return "lost"
+    tokens = usage_tokens(response)
+    if expectation is None or tokens is None or not expectation.separable:
+        return "unknown"
+    counted = tokens[0]
+    third = (expectation.held - expectation.lost) / 3
+    if counted <= expectation.lost + third:
+        return "lost"
+    return "held" if counted >= expectation.held - third else "unknown"
+
+
+def usage_tokens(response: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Input tokens and visible output tokens (reasoning is not carried to the next turn), if counted."""
+    usage = response.get("usage")
+    if not isinstance(usage, Mapping):
+        return None
+    counted = usage.get("input_tokens", usage.get("prompt_tokens"))
+    answered = usage.get("output_tokens", usage.get("completion_tokens"))
+    if not isinstance(counted, int) or not isinstance(answered, int):
+        return None
+    details = usage.get("output_tokens_details")
+    reasoning = details.get("reasoning_tokens") if isinstance(details, Mapping) else 0
+    return counted, answered - (reasoning if isinstance(reasoning, int) else 0)
