@@ -1,0 +1,53 @@
+# Plain make (3.81 is enough), `python -m venv` and pip. Paths stay relative, so a checkout below a
+# directory with a space in its name works.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python -m
+READY = $(VENV)/ready
+
+.PHONY: help demo test check coverage test-extras clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## a room-booking agent in both frameworks, against a local fake server
+	@$(RUN) responses_adapters demo
+
+test: $(READY) ## run the tests
+	@$(RUN) pytest
+
+check: $(READY) ## lint, format, types, import rules, declared dependencies
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) pyright --pythonpath $(VENV)/bin/python
+	$(VENV)/bin/lint-imports --no-logo
+	$(RUN) deptry .
+
+coverage: $(READY) ## run the tests and list the lines and branches they miss
+	@$(RUN) coverage erase
+	@$(RUN) coverage run -m pytest
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report
+
+test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
+	@$(RUN) pytest tests/extras.py
+
+clean: ## remove the virtualenv, caches and build output
+	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .*_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python_version = $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else "ok")' 2>/dev/null)
+need_python = $(error Python 3.11 or newer is needed, but $(PYTHON) is $(or $(python_version),missing): try  make PYTHON=python3.12)
+
+$(READY): pyproject.toml
+	$(if $(filter ok,$(python_version)),,$(need_python))
+	@printf 'Setting up $(VENV) (about a minute the first time) ... '
+	@mkdir -p $(VENV)
+	@{ "$(PYTHON)" -m venv $(VENV) \
+	    && $(RUN) pip install --quiet --upgrade 'pip>=25.1' \
+	    && $(RUN) pip install --quiet --editable '.[all]' --group dev; \
+	  } >$(VENV)/setup.log 2>&1 || { echo failed; cat $(VENV)/setup.log; exit 1; }
+	@touch $@
+	@echo done
