@@ -37,8 +37,9 @@ class ServerProfile:
         cancels: `POST /responses/{id}/cancel` works.
         background: `background=true` is honoured.
         encrypted_reasoning: Whether `include=["reasoning.encrypted_content"]` may be asked for:
-            `"on_request"`, `"always"` (sent unasked) or `"never"` (refused).
+            `"on_request"`, `"always"` (sent unasked), `"never"` (refused), or `"by_model"` where that is up to the model.
         json_schema: `text.format` of type `json_schema` is supported.
+        json_object: `text.format` of type `json_object` is supported.
         refuses: Request parameters answered with an error.
         retention: Seconds a stored response is kept, `None` where unknown.
     """
@@ -59,8 +60,9 @@ class ServerProfile:
     retrieves: bool = True
     cancels: bool = True
     background: bool = True
-    encrypted_reasoning: Literal["on_request", "always", "never"] = "on_request"
+    encrypted_reasoning: Literal["on_request", "always", "never", "by_model"] = "by_model"
     json_schema: bool = True
+    json_object: bool = True
     refuses: frozenset[str] = frozenset()
     retention: int | None = None
 
@@ -95,6 +97,7 @@ _PROFILES: Final = (
         inherits_instructions=True,
         echoes_previous_id=True,
         cancels=False,
+        encrypted_reasoning="on_request",
     ),
     ServerProfile(
         name="valar",
@@ -108,6 +111,7 @@ _PROFILES: Final = (
         streams=False,
         cancels=False,
         encrypted_reasoning="never",
+        json_object=False,
         refuses=frozenset(
             {
                 "previous_response_id",
@@ -140,6 +144,7 @@ _PROFILES: Final = (
         api_key_env="ORQ_API_KEY",
         state="server",
         cancels=False,
+        json_object=False,
     ),
     ServerProfile(
         name="otari",
