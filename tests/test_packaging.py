@@ -1,0 +1,220 @@
+"""What leaves this repository: the wheel, what an import loads, what a missing extra says."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "integrations"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+FRAMEWORKS = {
+    "langchain",
+    "langchain_core",
+    "langchain_openai",
+    "langgraph",
+    "mcp",
+    "openai",
+    "pydantic_ai",
+}
+SERVERS = {"uvicorn", "websockets", "http.server", "responses_adapters.testing"}
+
+HIDE = """
+import sys
+
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {hidden!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Hide())
+"""
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A new interpreter, outside the repository."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=ROOT.anchor,
+        env={**os.environ, **environment},
+    )
+
+
+def modules_loaded_by(statement: str) -> set[str]:
+    script = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    run = run_python("-c", script)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", directory],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [built] = directory.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_string(archive.read(name).decode())
+
+
+def requirements_of(extra: str | None, metadata: Message) -> set[str]:
+    """Names that pip is told to install for one extra, or for none."""
+    lines = [line.partition(";") for line in metadata.get_all("Requires-Dist", [])]
+    marker = "" if extra is None else f"extra == '{extra}'"
+    return {
+        re.split(r"[^\w.-]", requirement.strip())[0]
+        for requirement, _, condition in lines
+        if condition.strip() == marker
+    }
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    info = f"responses_adapters-{PROJECT['version']}.dist-info"
+    files = [*SOURCE.glob("responses_adapters/**/*.py"), SOURCE / "responses_adapters/py.typed"]
+    expected = {file.relative_to(SOURCE).as_posix() for file in files}
+    expected |= {
+        f"{info}/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(archive.namelist()) == expected
+
+
+def test_the_wheel_offers_the_pytest_plugin_and_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+        entries = configparser.ConfigParser()
+        entries.read_string(archive.read(name).decode())
+    assert {section: dict(entries[section]) for section in entries.sections()} == {
+        "console_scripts": {"responses-adapters": "responses_adapters.__main__:main"},
+        "pytest11": {"responses_adapters": "responses_adapters.pytest_plugin"},
+    }
+
+
+def test_no_file_of_the_wheel_names_a_path_of_the_machine_that_built_it(wheel):
+    machine_path = re.compile(rf"/home/\w|/Users/\w|/root/|/tmp/|{re.escape(str(ROOT))}/")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {
+            name: match.group()
+            for name in archive.namelist()
+            if (match := machine_path.search(archive.read(name).decode()))
+        }
+    assert found == {}
+
+
+def test_without_an_extra_no_framework_is_installed(metadata):
+    installed = {name.replace("-", "_") for name in requirements_of(None, metadata)}
+    assert installed & FRAMEWORKS == {"openai"}
+
+
+@pytest.mark.parametrize(
+    ("extra", "foreign"),
+    [
+        ("langgraph", {"pydantic-ai", "pydantic-ai-slim"}),
+        ("langchain", {"pydantic-ai", "pydantic-ai-slim"}),
+        ("pydantic-ai", {"langchain", "langchain-core", "langchain-openai", "langgraph"}),
+        ("testing", {"langchain-core", "langgraph", "pydantic-ai-slim"}),
+    ],
+)
+def test_an_extra_brings_the_framework_of_its_own_room_only(extra, foreign, metadata):
+    assert extra in metadata.get_all("Provides-Extra", [])
+    assert requirements_of(extra, metadata)
+    assert requirements_of(extra, metadata).isdisjoint(foreign)
+
+
+def test_a_project_that_installed_the_wheel_has_the_fixture_at_hand(wheel, tmp_path):
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    (tmp_path / "test_app.py").write_text(
+        "import responses_adapters\n"
+        "def test_app(responses_backend, responses_client):\n"
+        f"    assert responses_adapters.__file__.startswith({str(site)!r})\n"
+        "    responses_backend.reply('Booked.')\n"
+        "    answer = responses_client.responses.create(model='m', input='Book Birch')\n"
+        "    assert answer.output_text == 'Booked.'\n"
+    )
+    arguments = ["-m", "pytest", "-q", "-p", "no:langsmith_plugin", "-p", "no:cacheprovider"]
+    run = run_python(*arguments, f"--rootdir={tmp_path}", str(tmp_path), PYTHONPATH=str(site))
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
+
+
+def test_the_installed_version_is_the_newest_in_the_changelog():
+    import responses_adapters
+
+    released = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert responses_adapters.__version__ == PROJECT["version"] == released[0]
+
+
+def test_contributing_fits_in_eighty_lines_and_gives_each_dependency_its_reason():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    names = {re.split(r"[^\w.-]", line)[0] for group in groups for line in group}
+    assert len(text.splitlines()) < 80
+    assert {name for name in names if f"`{name}`" not in text} == {PROJECT["name"]}
+
+
+def test_importing_the_package_loads_nothing_but_the_standard_library():
+    loaded = {name.partition(".")[0] for name in modules_loaded_by("import responses_adapters")}
+    assert loaded - {"responses_adapters"} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("responses_adapters.tools", FRAMEWORKS),
+        ("responses_adapters.testing", FRAMEWORKS | SERVERS - {"responses_adapters.testing"}),
+        ("responses_adapters.pytest_plugin", FRAMEWORKS | SERVERS | {"httpx", "httpx2", "pydantic"}),
+        ("responses_adapters.langgraph", {"pydantic_ai", "responses_adapters.testing"}),
+        ("responses_adapters.pydantic_ai", {"langchain_core", "langgraph", "responses_adapters.testing"}),
+    ],
+)
+def test_importing_a_room_loads_no_other(module, heavy):
+    assert modules_loaded_by(f"import {module}") & heavy == set()
+
+
+@pytest.mark.parametrize(
+    ("use", "hidden", "extra"),
+    [
+        ("import responses_adapters.langgraph", "langchain_core", "langgraph"),
+        ("import responses_adapters.langgraph", "langchain_openai", "langgraph"),
+        ("import responses_adapters.langgraph", "langgraph", "langgraph"),
+        ("import responses_adapters.pydantic_ai", "pydantic_ai", "pydantic-ai"),
+        (
+            "from responses_adapters.testing import Backend, ResponsesServer\n"
+            "with ResponsesServer(Backend()): pass",
+            "uvicorn",
+            "testing",
+        ),
+    ],
+)
+def test_a_room_without_its_framework_names_the_command_that_installs_it(use, hidden, extra):
+    run = run_python("-c", HIDE.format(hidden=hidden) + use)
+    assert run.returncode == 1
+    error = run.stderr.splitlines()[-1]
+    assert error.startswith("responses_adapters.errors.MissingExtraError: ")
+    assert error.endswith(f"pip install 'responses-adapters[{extra}]'")
