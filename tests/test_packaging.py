@@ -30,6 +30,13 @@ FRAMEWORKS = {
 }
 SERVERS = {"uvicorn", "websockets", "http.server", "responses_adapters.testing"}
 
+SERVE = """
+from responses_adapters.testing import Backend, ResponsesServer
+
+with ResponsesServer(Backend()):
+    pass
+"""
+
 HIDE = """
 import sys
 
@@ -55,7 +62,9 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
 
 
 def modules_loaded_by(statement: str) -> set[str]:
-    script = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    script = (
+        f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    )
     run = run_python("-c", script)
     assert run.returncode == 0, run.stderr
     return set(run.stdout.split())
@@ -188,9 +197,15 @@ def test_importing_the_package_loads_nothing_but_the_standard_library():
     [
         ("responses_adapters.tools", FRAMEWORKS),
         ("responses_adapters.testing", FRAMEWORKS | SERVERS - {"responses_adapters.testing"}),
-        ("responses_adapters.pytest_plugin", FRAMEWORKS | SERVERS | {"httpx", "httpx2", "pydantic"}),
+        (
+            "responses_adapters.pytest_plugin",
+            FRAMEWORKS | SERVERS | {"httpx", "httpx2", "pydantic"},
+        ),
         ("responses_adapters.langgraph", {"pydantic_ai", "responses_adapters.testing"}),
-        ("responses_adapters.pydantic_ai", {"langchain_core", "langgraph", "responses_adapters.testing"}),
+        (
+            "responses_adapters.pydantic_ai",
+            {"langchain_core", "langgraph", "responses_adapters.testing"},
+        ),
     ],
 )
 def test_importing_a_room_loads_no_other(module, heavy):
@@ -204,12 +219,7 @@ def test_importing_a_room_loads_no_other(module, heavy):
         ("import responses_adapters.langgraph", "langchain_openai", "langgraph"),
         ("import responses_adapters.langgraph", "langgraph", "langgraph"),
         ("import responses_adapters.pydantic_ai", "pydantic_ai", "pydantic-ai"),
-        (
-            "from responses_adapters.testing import Backend, ResponsesServer\n"
-            "with ResponsesServer(Backend()): pass",
-            "uvicorn",
-            "testing",
-        ),
+        (SERVE, "uvicorn", "testing"),
     ],
 )
 def test_a_room_without_its_framework_names_the_command_that_installs_it(use, hidden, extra):
