@@ -32,7 +32,7 @@ coverage: $(READY) ## run the tests and list the lines and branches they miss
 	@$(RUN) coverage report
 
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
-	@$(RUN) pytest tests/extras.py
+	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv
 
 clean: ## remove the virtualenv, caches and build output
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .*_cache

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from email import message_from_string
 from email.message import Message
@@ -49,16 +50,27 @@ sys.meta_path.insert(0, Hide())
 """
 
 
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_python(
+    *arguments: str, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """A new interpreter, outside the repository."""
     return subprocess.run(
-        [sys.executable, *arguments],
+        [python, *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
         cwd=ROOT.anchor,
         env={**os.environ, **environment},
     )
+
+
+def missing_extra(run: subprocess.CompletedProcess[str]) -> str:
+    """The extra whose install command a failed run ends with."""
+    assert run.returncode == 1
+    pattern = r"responses_adapters\.errors\.MissingExtraError: .* pip install 'responses-adapters\[(.+)\]'"
+    match = re.fullmatch(pattern, run.stderr.splitlines()[-1])
+    assert match, run.stderr
+    return match[1]
 
 
 def modules_loaded_by(statement: str) -> set[str]:
@@ -224,7 +236,30 @@ def test_importing_a_room_loads_no_other(module, heavy):
 )
 def test_a_room_without_its_framework_names_the_command_that_installs_it(use, hidden, extra):
     run = run_python("-c", HIDE.format(hidden=hidden) + use)
-    assert run.returncode == 1
-    error = run.stderr.splitlines()[-1]
-    assert error.startswith("responses_adapters.errors.MissingExtraError: ")
-    assert error.endswith(f"pip install 'responses-adapters[{extra}]'")
+    assert missing_extra(run) == extra
+
+
+@pytest.mark.fresh_virtualenv
+@pytest.mark.parametrize("installed", [None, "langgraph", "langchain", "pydantic-ai", "testing"])
+def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed, wheel, tmp_path):
+    uses = {
+        "langgraph": "import responses_adapters.langgraph",
+        "pydantic-ai": "import responses_adapters.pydantic_ai",
+        "testing": SERVE,
+    }
+    opens = {"langchain": "langgraph"}.get(installed, installed)
+    venv.create(tmp_path, with_pip=True)
+    python = str(tmp_path / "bin" / "python")
+    target = str(wheel) if installed is None else f"{wheel}[{installed}]"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", target], check=True)
+
+    rooms = run_python(
+        "-c", "import responses_adapters.testing, responses_adapters.tools", python=python
+    )
+    assert rooms.returncode == 0, rooms.stderr
+    for extra, use in uses.items():
+        run = run_python("-c", use, python=python)
+        if extra == opens:
+            assert run.returncode == 0, run.stderr
+        else:
+            assert missing_extra(run) == extra
