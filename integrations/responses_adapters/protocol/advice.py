@@ -1,0 +1,92 @@
+"""Errors of the OpenAI SDK with advice in their message: same class, same fields, one readable line."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import openai
+
+from .failure import Failure, read_failure
+
+__all__ = ["advise"]
+
+ErrorT = TypeVar("ErrorT", bound=openai.APIError)
+
+
+def advise(
+    error: ErrorT, *, base_url: str, model: str | None = None, api_key_env: str | None = None
+) -> ErrorT:
+    """The same error, saying what happened, where, and what to do about it.
+
+    Args:
+        error: What the SDK raised.
+        base_url: Address that the client was made for.
+        model: Model that was asked for.
+        api_key_env: Environment variable that holds the key.
+    """
+    url = str(error.request.url)
+    if isinstance(error, openai.APIStatusError):
+        body = error.body if error.body is not None else error.response.text
+        failure = read_failure(error.status_code, body)
+        message = _status_advice(failure, url, base_url.rstrip("/"), model, api_key_env)
+    else:
+        cause = error.__cause__
+        reason = f" ({cause})" if cause is not None and str(cause) else ""
+        if isinstance(error, openai.APITimeoutError):
+            message = f"{url} did not answer in time{reason}: raise timeout=, or try again"
+        else:
+            message = f"cannot reach {url}{reason}: is the server running, and base_url= right?"
+    advised = copy.copy(error)
+    advised.message = message
+    advised.args = (message,)
+    advised.__cause__ = error.__cause__
+    return advised
+
+
+def _status_advice(
+    failure: Failure, url: str, base_url: str, model: str | None, api_key_env: str | None
+) -> str:
+    said = _first_line(failure.message)
+    status = failure.status
+    if status == 401:
+        where = f" or {api_key_env}" if api_key_env else ""
+        return f"401 at {url}: the key was refused ({said}): check api_key={where}"
+    if status is not None and 300 <= status < 400:
+        return f"{status} at {url}: the server redirects elsewhere, which is not followed: set base_url= to the final address"
+    if status in {400, 404} and _blames_model(failure, model):
+        return f"{status} at {url}: the model {model!r} does not exist there ({said}): check the model name"
+    if status in {404, 405} and _wrong_path(failure):
+        return f'{status} at {url}: did you mean base_url="{_likely_address(base_url)}"?'
+    return f"{status} at {url}: {said or 'no reason given'}"
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0][:300] if text else ""
+
+
+def _blames_model(failure: Failure, model: str | None) -> bool:
+    if failure.code in {"model_not_found", "model_not_available"} or failure.param == "model":
+        return True
+    words = failure.message.lower()
+    return bool(model) and "model" in words and str(model).lower() in words
+
+
+def _wrong_path(failure: Failure) -> bool:
+    """A router's own 404, and not that of an API that looked something up."""
+    words = failure.message.lower()
+    generic = {"", "not found", "method not allowed", "404 page not found", "404 not found"}
+    return words.strip(" .") in generic or "<html" in words or "<!doctype" in words
+
+
+def _likely_address(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    while segments and segments[-1] in {"responses", "chat", "completions"}:
+        segments.pop()
+    if "v1" in segments:
+        segments = segments[: segments.index("v1") + 1]
+    else:
+        segments.append("v1")
+    return f"{parts.scheme}://{parts.netloc}/{'/'.join(segments)}"

@@ -1,0 +1,278 @@
+"""Drive an exchange over an OpenAI SDK client: authentication, addresses and error classes stay the SDK's.
+
+Bodies go out as plain dicts and JSON is read straight from the wire: the SDK's typed request transform and event
+models are what costs its other users most of their time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import openai
+
+from .advice import advise
+from .exchange import exchange
+from .sse import EventReader
+from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
+
+__all__ = ["AsyncResponsesClient", "ResponsesClient"]
+
+_HTTP: Final[Any] = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
+"""The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
+
+_REFUSED: Final = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
+)
+
+ClientT = TypeVar("ClientT", openai.OpenAI, openai.AsyncOpenAI)
+Step: TypeAlias = Generator[Command, Any, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Driver(Generic[ClientT]):
+    """What both drivers know: the SDK client, and per-request options.
+
+    Args:
+        sdk: An OpenAI SDK client (or a subclass, such as Azure's).
+        extra_headers: Headers of every request.
+        timeout: Seconds (or the SDK's own kind of timeout) of every request; `None` keeps the client's.
+        api_key_env: Environment variable to name when the key is refused.
+    """
+
+    sdk: ClientT
+    extra_headers: Mapping[str, str] | None = None
+    timeout: Any = None
+    api_key_env: str | None = None
+
+    def _start(self, turn: Turn) -> Step:
+        if turn.idempotency_key is None:
+            turn.idempotency_key = str(uuid.uuid4())
+        return exchange(turn)
+
+    def _arguments(self, send: Send) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "max_retries": 0,
+            "follow_redirects": False,
+            "headers": {**(self.extra_headers or {}), **send.headers},
+        }
+        if self.timeout is not None:
+            options["timeout"] = self.timeout
+        arguments: dict[str, Any] = {"cast_to": _HTTP.Response, "options": options}
+        if send.method == "POST":
+            arguments["body"] = send.body
+        if send.stream:
+            arguments |= {"stream": True, "stream_cls": openai.Stream[Any]}
+        return arguments
+
+    def _failed(self, error: openai.APIError, send: Send) -> Reply:
+        sent = len(error.request.content)
+        model = (send.body or {}).get("model")
+        advised = advise(
+            error,
+            base_url=str(self.sdk.base_url),
+            model=model if isinstance(model, str) else None,
+            api_key_env=self.api_key_env,
+        )
+        if isinstance(error, openai.APIStatusError):
+            headers = {key.lower(): value for key, value in error.response.headers.items()}
+            body = error.body if error.body is not None else error.response.text
+            return Reply(error.status_code, body, headers=headers, sent=sent, error=advised)
+        refused = type(error.__cause__).__name__ in _REFUSED
+        return Reply(None, sent=sent, error=advised, delivery="refused" if refused else "unknown")
+
+
+def _answered(response: Any, content: bytes | None) -> Reply:
+    """The reply of a response: parsed if its content is given, else to be read as events."""
+    body: Any = None
+    if content is not None:
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = content.decode("utf-8", "replace")
+    return Reply(
+        status=response.status_code,
+        body=body,
+        events=content is None,
+        headers={key.lower(): value for key, value in response.headers.items()},
+        sent=len(response.request.content),
+    )
+
+
+def _is_events(response: Any) -> bool:
+    kind = response.headers.get("content-type", "")
+    return "json" not in kind and "html" not in kind
+
+
+def _cut(error: Exception) -> Exception:
+    """What cut a stream: trouble of the connection, or a frame that cannot be read; anything else is a bug."""
+    if isinstance(error, ValueError) or type(error).__module__.partition(".")[0] in {
+        "httpx",
+        "httpx2",
+    }:
+        return error
+    raise error
+
+
+class ResponsesClient(_Driver[openai.OpenAI]):
+    """Run turns over a synchronous OpenAI SDK client."""
+
+    def complete(self, turn: Turn) -> Outcome:
+        """Run one turn to its end."""
+        *_, outcome = self.run(turn)
+        assert isinstance(outcome, Outcome)  # noqa: S101
+        return outcome
+
+    def run(self, turn: Turn) -> Iterator[Event | Outcome]:
+        """Run one turn: its events as they arrive, and its outcome last.
+
+        Raises:
+            ResponsesAdapterError: See `exchange`.
+            openai.APIError: What the server or the connection refused, with advice in its message.
+        """
+        steps = self._start(turn)
+        stream: _Stream | None = None
+        answer: Any = None
+        try:
+            while True:
+                try:
+                    command = steps.send(answer)
+                except StopIteration as stop:
+                    yield stop.value
+                    return
+                answer = None
+                if isinstance(command, Emit):
+                    yield from command.events
+                elif isinstance(command, Receive):
+                    answer = stream.receive() if stream is not None else None
+                elif isinstance(command, Sleep):
+                    time.sleep(command.seconds)
+                else:
+                    if stream is not None:
+                        stream.close()
+                    answer, stream = self._send(command)
+        finally:
+            steps.close()
+            if stream is not None:
+                stream.close()
+
+    def _send(self, send: Send) -> tuple[Reply, _Stream | None]:
+        call = self.sdk.post if send.method == "POST" else self.sdk.get
+        try:
+            response: Any = call(send.path, **self._arguments(send))
+            if send.stream and _is_events(response):
+                return _answered(response, None), _Stream(response)
+            return _answered(response, response.read()), None
+        except openai.APIError as error:
+            return self._failed(error, send), None
+
+
+class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
+    """Run turns over an asynchronous OpenAI SDK client."""
+
+    async def complete(self, turn: Turn) -> Outcome:
+        """Run one turn to its end."""
+        async with aclosing(self.run(turn)) as steps:
+            outcome = [step async for step in steps][-1]
+        assert isinstance(outcome, Outcome)  # noqa: S101
+        return outcome
+
+    async def run(self, turn: Turn) -> AsyncGenerator[Event | Outcome]:
+        """Run one turn: its events as they arrive, and its outcome last.
+
+        Raises:
+            ResponsesAdapterError: See `exchange`.
+            openai.APIError: What the server or the connection refused, with advice in its message.
+        """
+        steps = self._start(turn)
+        stream: _AsyncStream | None = None
+        answer: Any = None
+        try:
+            while True:
+                try:
+                    command = steps.send(answer)
+                except StopIteration as stop:
+                    yield stop.value
+                    return
+                answer = None
+                if isinstance(command, Emit):
+                    for event in command.events:
+                        yield event
+                elif isinstance(command, Receive):
+                    answer = await stream.receive() if stream is not None else None
+                elif isinstance(command, Sleep):
+                    await asyncio.sleep(command.seconds)
+                else:
+                    if stream is not None:
+                        await stream.close()
+                    answer, stream = await self._send(command)
+        finally:
+            steps.close()
+            if stream is not None:
+                await stream.close()
+
+    async def _send(self, send: Send) -> tuple[Reply, _AsyncStream | None]:
+        call = self.sdk.post if send.method == "POST" else self.sdk.get
+        try:
+            response: Any = await call(send.path, **self._arguments(send))
+            if send.stream and _is_events(response):
+                return _answered(response, None), _AsyncStream(response)
+            return _answered(response, await response.aread()), None
+        except openai.APIError as error:
+            return self._failed(error, send), None
+
+
+class _Stream:
+    """The events of a synchronous response, one network read at a time."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._chunks = response.iter_bytes()
+        self._reader = EventReader()
+
+    def receive(self) -> list[Event] | Exception | None:
+        """The events of the next read that completes any; `None` at the end, or what cut the stream."""
+        try:
+            for chunk in self._chunks:
+                if events := self._reader.feed(chunk):
+                    return events
+        except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
+            return _cut(error)
+        return self._reader.finish() or None
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._response.close()
+
+
+class _AsyncStream:
+    """The events of an asynchronous response, one network read at a time."""
+
+    def __init__(self, response: Any) -> None:
+        self._response = response
+        self._chunks = response.aiter_bytes()
+        self._reader = EventReader()
+
+    async def receive(self) -> list[Event] | Exception | None:
+        """The events of the next read that completes any; `None` at the end, or what cut the stream."""
+        try:
+            async for chunk in self._chunks:
+                if events := self._reader.feed(chunk):
+                    await asyncio.sleep(
+                        0
+                    )  # bytes may be waiting already; let the reader of the last events run
+                    return events
+        except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
+            return _cut(error)
+        return self._reader.finish() or None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._response.aclose()

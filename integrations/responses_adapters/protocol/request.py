@@ -1,0 +1,115 @@
+"""Decide how a turn is sent, and build the request: full history or delta, never something in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import UnsupportedByServerError
+from ..profiles import ServerProfile
+from .chain import Plan
+from .items import Item, open_calls, portable, prune_compacted, repair, unstored
+from .turn import Turn
+from .verdict import Expectation, expect
+
+__all__ = ["Setup", "build_request", "choose_plan", "describe_setup"]
+
+_ENCRYPTED: Final = "reasoning.encrypted_content"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What goes out beside the conversation: its digest, and its size in characters."""
+
+    digest: str
+    size: int
+
+
+def describe_setup(turn: Turn) -> Setup:
+    """Digest and size of instructions, tools, format and model."""
+    body = turn.body
+    parts = [turn.instructions, body.get("tools"), body.get("text"), body.get("model")]
+    return Setup(digest=turn.ledger.digest_of(parts), size=len(json.dumps(parts[:3])))
+
+
+def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, bool]:
+    """Delta or replay, the token counts to expect of a delta, and whether this turn proves the server.
+
+    A server of unknown kind gets everything until its own token count can tell whether it remembers; that one
+    turn is then a proof, whose answer nobody sees before it has been judged.
+    """
+    ledger, profile, memory = turn.ledger, turn.profile, turn.memory
+    if turn.chaining == "never":
+        return ledger.replay("chaining is off"), None, False
+    if turn.chaining == "auto":
+        if profile.state == "replay":
+            return ledger.replay("this server keeps no conversations"), None, False
+        if memory.kind == "lost":
+            return ledger.replay("this server was found to forget"), None, False
+    plan = ledger.plan(inherits_instructions=profile.inherits_instructions)
+    if plan.how == "replay" or turn.chaining == "always":
+        return plan, None, False
+    expectation = expect(plan, ledger.entries, setup=setup.digest, overhead=setup.size)
+    if profile.state == "server" or memory.kind == "held":
+        return plan, expectation, False
+    if memory.may_prove() and expectation is not None and expectation.separable:
+        return plan, expectation, True
+    return ledger.replay("this server has not yet proven that it remembers"), None, False
+
+
+def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
+    """The body of the create request for this plan.
+
+    Raises:
+        UnsupportedByServerError: The turn asks for something that the profile says is refused.
+        DanglingToolCallError: A call has no output and the turn asks for that to be an error.
+    """
+    profile = turn.profile
+    body = {key: value for key, value in turn.body.items() if value is not None}
+    _refuse(body, profile)
+    body["input"] = _input(turn, plan)
+    if turn.instructions and plan.repeat_instructions:
+        if "instructions" in profile.refuses:
+            system = {"type": "message", "role": "system", "content": turn.instructions}
+            body["input"] = [system, *body["input"]]
+        else:
+            body["instructions"] = turn.instructions
+    if plan.previous_response_id is not None:
+        body["previous_response_id"] = plan.previous_response_id
+    if body.get("store") is False and profile.encrypted_reasoning == "on_request":
+        include = body.get("include") or []
+        body["include"] = include if _ENCRYPTED in include else [*include, _ENCRYPTED]
+    body["stream"] = stream
+    return body
+
+
+def _input(turn: Turn, plan: Plan) -> list[Item]:
+    """The input items of the plan; what another agent or server answered goes without what only they can read."""
+    ledger = turn.ledger
+    first = plan.start - 1 if plan.how == "delta" else plan.start
+    groups: list[list[Item]] = []
+    for entry, group in zip(ledger.entries[first:], turn.groups(first), strict=True):
+        if entry.stamp is None or not ledger.owns(entry.stamp):
+            groups.append(portable(group))
+        elif entry.stamp.get("stored") is False and turn.profile.store == "default":
+            groups.append(unstored(group))
+        else:
+            groups.append(group)
+    if plan.how == "delta":
+        return repair(groups[1:], pending=open_calls(groups[0]), on_dangling=turn.on_dangling)
+    return repair(prune_compacted(groups), on_dangling=turn.on_dangling)
+
+
+def _refuse(body: Mapping[str, Any], profile: ServerProfile) -> None:
+    refused = sorted(key for key in body if key in profile.refuses)
+    if body.get("store") is False and profile.store == "always":
+        refused.append("store=False")
+    if body.get("background") and not profile.background:
+        refused.append("background")
+    if refused:
+        raise UnsupportedByServerError(
+            f'server "{profile.name}" refuses {", ".join(refused)}: leave it out, or use another server',
+            server=profile.name,
+        )
