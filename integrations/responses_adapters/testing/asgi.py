@@ -1,0 +1,160 @@
+"""The fake as an ASGI application, for uvicorn or any other server; it needs no web framework."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl
+
+from .transport import Handler
+from .wire import Fault, Frame, Reply, Request
+
+__all__ = ["Abort", "FakeApp"]
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+Abort: TypeAlias = Callable[[Message, bool], None]
+"""Closes the connection of a scope under the server's feet: with RST if the flag is set, else with FIN."""
+
+_TENANT = "/t/"
+
+
+class ConnectionFaultError(Exception):
+    """A connection had to break and the server offers no way to do it, so the application breaks instead."""
+
+
+class FakeApp:
+    """Serves one backend at the root and further ones under `/t/<tenant>`, so that tests share a server.
+
+    Args:
+        backend: Answers what has no tenant; without one such requests get a 404.
+        abort: How to break a connection; ASGI itself has no way.
+
+    Attributes:
+        tenants: Backends by tenant name; add and remove at any time.
+    """
+
+    def __init__(self, backend: Handler | None = None, *, abort: Abort | None = None) -> None:
+        self.backend = backend
+        self.tenants: dict[str, Handler] = {}
+        self._abort = abort
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Handle one ASGI connection."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+            case kind:
+                raise NotImplementedError(f"the fake does not serve ASGI scopes of type {kind!r}")
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        body = await _read(receive)
+        if body is None:
+            return
+        backend, path = self._route(scope["path"])
+        if backend is None:
+            message = f"No backend is mounted at {scope['path']}."
+            reply = Reply.json(404, {"error": {"message": message, "type": "not_found_error"}})
+        else:
+            reply = backend.handle(
+                Request(
+                    method=scope["method"].upper(),
+                    path=path,
+                    query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+                    headers={
+                        name.decode("latin-1").lower(): value.decode("latin-1")
+                        for name, value in scope["headers"]
+                    },
+                    body=body,
+                )
+            )
+        await self._send(scope, receive, send, reply)
+
+    def _route(self, path: str) -> tuple[Handler | None, str]:
+        if not path.startswith(_TENANT):
+            return self.backend, path
+        tenant, _, rest = path.removeprefix(_TENANT).partition("/")
+        return self.tenants.get(tenant), "/" + rest
+
+    async def _send(self, scope: Message, receive: Receive, send: Send, reply: Reply) -> None:
+        gone = asyncio.create_task(_disconnected(receive))
+        try:
+            if reply.fault is not None:
+                await self._break(scope, reply.fault, gone)
+                return
+            headers = [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in reply.headers.items()
+            ]
+            if isinstance(reply.body, bytes):
+                headers.append((b"content-length", str(len(reply.body)).encode()))
+            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+            if isinstance(reply.body, bytes):
+                await send({"type": "http.response.body", "body": reply.body})
+            elif await self._stream(scope, send, reply.body, gone):
+                await send({"type": "http.response.body"})
+        finally:
+            gone.cancel()
+
+    async def _stream(
+        self, scope: Message, send: Send, frames: Iterator[Frame], gone: asyncio.Task[None]
+    ) -> bool:
+        """Send every frame; false when the connection ended first, by a fault or by the client."""
+        try:
+            for frame in frames:
+                # A zero delay still lets the loop notice that the client has gone.
+                await asyncio.wait([gone], timeout=frame.delay)
+                if gone.done():
+                    return False
+                if frame.fault is not None:
+                    await self._break(scope, frame.fault, gone)
+                    return False
+                if frame.data:
+                    await send(
+                        {"type": "http.response.body", "body": frame.data, "more_body": True}
+                    )
+            return True
+        finally:
+            close = getattr(frames, "close", None)
+            if close is not None:
+                close()
+
+    async def _break(self, scope: Message, fault: Fault, gone: asyncio.Task[None]) -> None:
+        """Fail as asked; a refusal comes too late on an open connection and is a close without answer."""
+        if fault == "stall":
+            await gone
+            return
+        if self._abort is None:
+            raise ConnectionFaultError(f"scripted fault: {fault}")
+        self._abort(scope, fault == "reset")
+        await gone
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole request body, or `None` when the client left before sending it."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

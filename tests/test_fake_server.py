@@ -1,0 +1,240 @@
+"""The fake on a loopback socket: addresses, isolation, faults on the wire, a quick and clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+
+from responses_adapters import MissingExtraError
+from responses_adapters.testing.asgi import FakeApp
+from responses_adapters.testing.server import ResponsesServer, serving_ports
+from responses_adapters.testing.wire import Fault, Frame, Reply, Request
+
+EVENTS = {"content-type": "text/event-stream"}
+
+
+def echo(request: Request) -> Reply:
+    seen = [request.method, request.path, dict(request.query), request.body.decode()]
+    return Reply.json(200, seen, {"x-request-id": "req_1"})
+
+
+def streaming(*frames: Frame) -> SimpleNamespace:
+    return SimpleNamespace(handle=lambda request: Reply(200, EVENTS, iter(frames)))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ResponsesServer]:
+    with ResponsesServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client() -> Iterator[httpx2.Client]:
+    with httpx2.Client(timeout=5) as made:
+        yield made
+
+
+def test_a_request_reaches_the_backend_whole(server, client):
+    with server.mount(SimpleNamespace(handle=echo)) as tenant:
+        answer = client.post(f"{tenant.base_url}/responses?a=1&b=", content=b"{}")
+
+    assert answer.json() == ["POST", "/v1/responses", {"a": "1", "b": ""}, "{}"]
+    assert answer.headers["x-request-id"] == "req_1"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert "date" not in answer.headers
+
+
+def test_tenants_of_one_server_do_not_meet(server, client):
+    first = SimpleNamespace(handle=lambda request: Reply.json(200, "first"))
+    second = SimpleNamespace(handle=lambda request: Reply.json(200, "second"))
+
+    with server.mount(first) as one, server.mount(second) as two:
+        assert client.get(f"{one.base_url}/models").json() == "first"
+        assert client.get(f"{two.base_url}/models").json() == "second"
+
+
+def test_a_tenant_that_left_is_not_found(server, client):
+    with server.mount(SimpleNamespace(handle=echo)) as tenant:
+        address = tenant.base_url
+
+    answer = client.get(f"{address}/models")
+
+    assert answer.status_code == 404
+    assert "No backend is mounted" in answer.json()["error"]["message"]
+
+
+def test_the_environment_leads_an_unchanged_program_to_the_server(server):
+    valar = SimpleNamespace(handle=echo, behaviour=SimpleNamespace(name="valar"))
+
+    with server.mount(valar) as tenant:
+        assert tenant.env == {
+            "OPENAI_API_KEY": "fake-key",
+            "OPENAI_BASE_URL": tenant.base_url,
+            "VALAR_API_KEY": "fake-key",
+            "VALAR_BASE_URL": tenant.base_url,
+        }
+
+
+def test_a_server_is_there_as_soon_as_it_is_entered_and_gone_when_left(client):
+    with ResponsesServer(SimpleNamespace(handle=echo)) as server:
+        assert server.base_url == f"http://127.0.0.1:{server.port}/v1"
+        assert client.get(f"{server.base_url}/models").status_code == 200
+        assert server.port in serving_ports()
+
+    assert server.port not in serving_ports()
+    with pytest.raises(httpx2.ConnectError):
+        client.get(f"{server.base_url}/models")
+
+
+def test_a_server_ends_although_a_client_still_reads():
+    with ResponsesServer(streaming(Frame(b"one"), Frame(fault="stall"))) as server:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        connection.sendall(b"GET /v1/responses/r HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert connection.recv(100)
+        begun = time.monotonic()
+
+    connection.close()
+    assert time.monotonic() - begun < 10
+
+
+def test_a_port_that_is_taken_is_an_error_at_once(server):
+    with (
+        pytest.raises(OSError, match="in use"),
+        ResponsesServer(SimpleNamespace(handle=echo), port=server.port),
+    ):
+        pass
+
+
+def test_without_uvicorn_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
+
+    with (
+        pytest.raises(MissingExtraError, match=r"responses-adapters\[testing\]"),
+        ResponsesServer(),
+    ):
+        pass
+
+
+def test_frames_leave_one_by_one(server, client):
+    backend = streaming(Frame(b"one"), Frame(b"two", delay=0.3))
+
+    with server.mount(backend) as tenant, client.stream("POST", f"{tenant.base_url}/r") as answer:
+        body = answer.iter_raw()
+        assert next(body) == b"one"
+        begun = time.monotonic()
+        assert next(body) == b"two"
+        assert time.monotonic() - begun > 0.2
+
+
+def test_a_second_request_is_answered_while_a_stream_is_open(server, client):
+    released = threading.Event()
+
+    def frames() -> Iterator[Frame]:
+        yield Frame(b"one")
+        while not released.is_set():
+            yield Frame(delay=0.01)
+        yield Frame(b"two")
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("/cancel"):
+            released.set()
+            return Reply.json(200, {})
+        return Reply(200, EVENTS, frames())
+
+    with (
+        server.mount(SimpleNamespace(handle=answer)) as tenant,
+        client.stream("POST", f"{tenant.base_url}/responses") as stream,
+    ):
+        body = stream.iter_raw()
+        assert next(body) == b"one"
+        client.post(f"{tenant.base_url}/responses/resp_1/cancel")
+        assert next(body) == b"two"
+
+
+def test_a_client_that_leaves_closes_the_frames(server, client):
+    closed = threading.Event()
+
+    def frames() -> Iterator[Frame]:
+        try:
+            while True:
+                yield Frame(b"more", delay=0.01)
+        finally:
+            closed.set()
+
+    backend = SimpleNamespace(handle=lambda request: Reply(200, EVENTS, frames()))
+    with server.mount(backend) as tenant:
+        with client.stream("POST", f"{tenant.base_url}/responses") as answer:
+            next(answer.iter_raw())
+        assert closed.wait(5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("disconnect", httpx2.RemoteProtocolError),
+        ("refuse", httpx2.RemoteProtocolError),
+        ("reset", httpx2.ReadError),
+        ("stall", httpx2.ReadTimeout),
+    ],
+)
+def test_faults_happen_on_the_wire_before_and_inside_a_reply(server, client, fault: Fault, error):
+    silent = SimpleNamespace(handle=lambda request: Reply(200, {}, b"", fault=fault))
+    with server.mount(silent) as tenant, pytest.raises(error):
+        client.post(f"{tenant.base_url}/responses", timeout=0.2)
+
+    cut = streaming(Frame(b"one"), Frame(fault=fault))
+    with (
+        server.mount(cut) as tenant,
+        client.stream("POST", f"{tenant.base_url}/responses", timeout=0.2) as answer,
+    ):
+        body = answer.iter_raw()
+        assert next(body) == b"one"
+        with pytest.raises(error):
+            next(body)
+
+
+async def test_the_application_answers_the_lifespan_protocol():
+    sent = []
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await FakeApp()({"type": "lifespan"}, receive, send)
+
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_a_server_that_cannot_break_connections_sees_the_application_break():
+    app = FakeApp(SimpleNamespace(handle=lambda request: Reply(200, {}, b"", fault="reset")))
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/responses",
+        "query_string": b"",
+        "headers": [],
+    }
+    received = 0
+
+    async def receive():
+        nonlocal received
+        received += 1
+        if received > 1:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message):
+        raise AssertionError("nothing may be sent")
+
+    with pytest.raises(Exception, match="scripted fault: reset"):
+        await app(scope, receive, send)

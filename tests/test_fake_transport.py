@@ -1,0 +1,285 @@
+"""The in-process transport: incremental, closing what it opens, failing as a socket fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import httpx
+import httpx2
+import openai
+import pytest
+
+from responses_adapters.testing.transport import (
+    async_openai_client,
+    make_transport,
+    openai_client,
+    sdk_library,
+)
+from responses_adapters.testing.wire import Fault, Frame, Reply, Request
+
+LIBRARIES = [pytest.param(httpx2, id="httpx2"), pytest.param(httpx, id="httpx")]
+URL = "https://any.example/v1/responses"
+EVENTS = {"content-type": "text/event-stream"}
+
+
+class Scripted:
+    """Answers every request with what a function makes of it, and keeps the requests."""
+
+    def __init__(self, answer: Callable[[Request], Reply]) -> None:
+        self.answer = answer
+        self.requests: list[Request] = []
+
+    def handle(self, request: Request) -> Reply:
+        self.requests.append(request)
+        return self.answer(request)
+
+
+def streaming(*frames: Frame) -> Scripted:
+    return Scripted(lambda request: Reply(200, EVENTS, iter(frames)))
+
+
+def client_of(library: ModuleType, backend: Scripted, **options):
+    transport = make_transport(backend, library=library.__name__)
+    return library.Client(transport=transport, **options)
+
+
+def async_client_of(library: ModuleType, backend: Scripted, **options):
+    transport = make_transport(backend, library=library.__name__)
+    return library.AsyncClient(transport=transport, **options)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_transport_is_one_of_the_library_s_own(library):
+    transport = make_transport(streaming(), library=library.__name__)
+
+    assert isinstance(transport, library.BaseTransport)
+    assert isinstance(transport, library.AsyncBaseTransport)
+
+
+def test_the_default_library_is_the_one_the_sdk_uses():
+    assert issubclass(
+        openai.DefaultHttpxClient, {"httpx2": httpx2, "httpx": httpx}[sdk_library()].Client
+    )
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_backend_sees_method_decoded_path_query_headers_and_bytes(library):
+    backend = Scripted(lambda request: Reply.json(200, {"ok": True}))
+
+    answer = client_of(library, backend).post(
+        "https://any.example/v1/responses/a%20b?include=x&include=y",
+        headers={"X-Thing": "1"},
+        content=b"{}",
+    )
+
+    assert answer.json() == {"ok": True}
+    assert answer.headers["content-length"] == "11"
+    (request,) = backend.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/responses/a b", b"{}")
+    assert request.query == {"include": "y"}
+    assert request.headers["x-thing"] == "1"
+    assert request.headers["host"] == "any.example"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_an_async_client_gets_the_same_bytes(library):
+    backend = streaming(Frame(b"one"), Frame(b"two"))
+
+    async with async_client_of(library, backend).stream("POST", URL) as answer:
+        chunks = [chunk async for chunk in answer.aiter_raw()]
+
+    assert chunks == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_frame_is_made_only_when_it_is_read(library):
+    made = []
+
+    def frames() -> Iterator[Frame]:
+        for number in range(3):
+            made.append(number)
+            yield Frame(b"%d" % number)
+
+    backend = Scripted(lambda request: Reply(200, EVENTS, frames()))
+    with client_of(library, backend).stream("POST", URL) as answer:
+        body = answer.iter_raw()
+        assert made == []
+        assert next(body) == b"0"
+        assert made == [0]
+
+
+def test_the_first_frame_arrives_before_the_second_one_s_delay():
+    backend = streaming(Frame(b"one"), Frame(b"two", delay=0.2))
+
+    with client_of(httpx2, backend).stream("POST", URL) as answer:
+        body = answer.iter_raw()
+        assert next(body) == b"one"
+        begun = time.monotonic()
+        assert next(body) == b"two"
+        assert time.monotonic() - begun >= 0.19
+
+
+async def test_an_async_delay_leaves_the_loop_to_others():
+    backend = streaming(Frame(b"one", delay=0.05))
+    ran = []
+
+    async def other() -> None:
+        ran.append(True)
+
+    async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+        task = asyncio.create_task(other())
+        assert [chunk async for chunk in answer.aiter_raw()] == [b"one"]
+        assert ran == [True]
+        await task
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_closing_the_response_early_closes_the_frames(library):
+    closed = []
+
+    def frames() -> Iterator[Frame]:
+        try:
+            yield Frame(b"one")
+            yield Frame(b"two")
+        finally:
+            closed.append(True)
+
+    backend = Scripted(lambda request: Reply(200, EVENTS, frames()))
+    with client_of(library, backend).stream("POST", URL) as answer:
+        body = answer.iter_raw()
+        assert next(body) == b"one"
+        assert closed == []
+
+    assert closed == [True]
+
+
+async def test_closing_an_async_response_early_closes_the_frames():
+    closed = []
+
+    def frames() -> Iterator[Frame]:
+        try:
+            yield Frame(b"one")
+            yield Frame(b"two")
+        finally:
+            closed.append(True)
+
+    backend = Scripted(lambda request: Reply(200, EVENTS, frames()))
+    async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+        async for _ in answer.aiter_raw():
+            break
+
+    assert closed == [True]
+
+
+async def test_a_second_request_is_answered_while_a_stream_is_open():
+    released = threading.Event()
+
+    def frames() -> Iterator[Frame]:
+        yield Frame(b"one")
+        assert released.is_set()
+        yield Frame(b"two")
+
+    def answer(request: Request) -> Reply:
+        if request.path.endswith("/cancel"):
+            released.set()
+            return Reply.json(200, {})
+        return Reply(200, EVENTS, frames())
+
+    client = async_client_of(httpx2, Scripted(answer))
+    async with asyncio.timeout(5), client.stream("POST", URL) as stream:
+        body = stream.aiter_raw()
+        assert await anext(body) == b"one"
+        await client.post(f"{URL}/resp_1/cancel")
+        assert await anext(body) == b"two"
+
+
+FAULTS = [
+    ("refuse", "ConnectError", "RemoteProtocolError"),
+    ("disconnect", "RemoteProtocolError", "RemoteProtocolError"),
+    ("reset", "ReadError", "ReadError"),
+    ("stall", "ReadTimeout", "ReadTimeout"),
+]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(("fault", "before", "after"), FAULTS)
+def test_a_fault_before_the_headers_raises_what_a_socket_raises(
+    library, fault: Fault, before, after
+):
+    silent = Scripted(lambda request: Reply(200, {}, b"", fault=fault))
+    with pytest.raises(getattr(library, before)) as caught:
+        client_of(library, silent).post(URL)
+    assert caught.value.request.url == URL
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(("fault", "before", "after"), FAULTS)
+def test_a_fault_inside_a_stream_comes_after_what_was_sent(library, fault: Fault, before, after):
+    backend = streaming(Frame(b"one"), Frame(fault=fault))
+
+    with client_of(library, backend).stream("POST", URL) as answer:
+        body = answer.iter_raw()
+        assert next(body) == b"one"
+        with pytest.raises(getattr(library, after)):
+            next(body)
+
+
+def test_a_connection_cut_before_and_inside_a_reply_says_which():
+    before = Scripted(lambda request: Reply(200, {}, b"", fault="disconnect"))
+    with pytest.raises(httpx2.RemoteProtocolError, match="Server disconnected without sending"):
+        client_of(httpx2, before).post(URL)
+
+    with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
+        client_of(httpx2, streaming(Frame(fault="disconnect"))).post(URL)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_silence_beyond_the_read_timeout_raises_without_waiting(library):
+    backend = streaming(Frame(b"one"), Frame(b"two", delay=3600))
+
+    with pytest.raises(library.ReadTimeout):
+        client_of(library, backend, timeout=5).post(URL)
+
+
+def test_silence_adds_up_over_empty_frames():
+    backend = streaming(Frame(delay=0.03), Frame(b"late", delay=0.03))
+
+    with pytest.raises(httpx2.ReadTimeout):
+        client_of(httpx2, backend, timeout=0.05).post(URL)
+
+
+def test_a_stall_ends_even_for_a_client_without_a_timeout():
+    with pytest.raises(httpx2.ReadTimeout):
+        client_of(httpx2, streaming(Frame(fault="stall")), timeout=None).post(URL)
+
+
+def test_the_openai_clients_need_neither_key_nor_address(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    backend = Scripted(lambda request: Reply.json(200, {"object": "list", "data": []}))
+
+    assert openai_client(backend).models.list().data == []
+
+    assert backend.requests[0].path == "/v1/models"
+    assert backend.requests[0].headers["host"] == "api.openai.com"
+
+
+async def test_the_openai_clients_pass_options_on():
+    backend = Scripted(lambda request: Reply.json(200, {"object": "list", "data": []}))
+
+    client = async_openai_client(backend, base_url="http://mine.example/v3", max_retries=0)
+
+    assert (await client.models.list()).data == []
+    assert backend.requests[0].path == "/v3/models"
+    assert client.max_retries == 0
+
+
+@pytest.mark.parametrize("fault", ["refuse", "disconnect", "reset"])
+def test_the_sdk_reports_a_broken_connection(fault: Fault):
+    backend = Scripted(lambda request: Reply(200, {}, b"", fault=fault))
+
+    with pytest.raises(openai.APIConnectionError):
+        openai_client(backend, max_retries=0).models.list()
