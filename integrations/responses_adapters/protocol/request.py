@@ -78,11 +78,18 @@ def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
             body["instructions"] = turn.instructions
     if plan.previous_response_id is not None:
         body["previous_response_id"] = plan.previous_response_id
-    if body.get("store") is False and profile.encrypted_reasoning == "on_request":
+    if body.get("store") is False and _asks_for_reasoning(body, profile):
         include = body.get("include") or []
         body["include"] = include if _ENCRYPTED in include else [*include, _ENCRYPTED]
     body["stream"] = stream
     return body
+
+
+def _asks_for_reasoning(body: Mapping[str, Any], profile: ServerProfile) -> bool:
+    """Unstored reasoning must come back sealed; models that do not reason refuse to be asked for it."""
+    if profile.encrypted_reasoning == "by_model":
+        return bool(body.get("reasoning"))
+    return profile.encrypted_reasoning == "on_request"
 
 
 def _input(turn: Turn, plan: Plan) -> list[Item]:
