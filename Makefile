@@ -6,7 +6,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python -m
 READY = $(VENV)/ready
 
-.PHONY: help demo test check coverage test-extras clean
+.PHONY: help demo test check coverage verify-types test-extras clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ coverage: $(READY) ## run the tests and list the lines and branches they miss
 	@$(RUN) coverage run -m pytest
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
+
+verify-types: $(READY) ## list the public names whose types are not fully known
+	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
 
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
 	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv

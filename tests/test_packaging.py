@@ -64,6 +64,14 @@ def run_python(
     )
 
 
+def new_virtualenv(directory: Path, *requirements: str) -> str:
+    """Install with the pip that came with this Python; returns the new interpreter."""
+    venv.create(directory, with_pip=True)
+    python = str(directory / "bin" / "python")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *requirements], check=True)
+    return python
+
+
 def missing_extra(run: subprocess.CompletedProcess[str]) -> str:
     """The extra whose install command a failed run ends with."""
     assert run.returncode == 1
@@ -248,18 +256,21 @@ def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed,
         "testing": SERVE,
     }
     opens = {"langchain": "langgraph"}.get(installed, installed)
-    venv.create(tmp_path, with_pip=True)
-    python = str(tmp_path / "bin" / "python")
-    target = str(wheel) if installed is None else f"{wheel}[{installed}]"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", target], check=True)
+    python = new_virtualenv(tmp_path, str(wheel) if installed is None else f"{wheel}[{installed}]")
 
-    rooms = run_python(
-        "-c", "import responses_adapters.testing, responses_adapters.tools", python=python
-    )
-    assert rooms.returncode == 0, rooms.stderr
+    base = "import responses_adapters.testing, responses_adapters.tools"
+    assert run_python("-c", base, python=python).stderr == ""
     for extra, use in uses.items():
         run = run_python("-c", use, python=python)
         if extra == opens:
-            assert run.returncode == 0, run.stderr
+            assert run.stderr == ""
         else:
             assert missing_extra(run) == extra
+
+
+@pytest.mark.fresh_virtualenv
+def test_the_langgraph_room_opens_on_the_openai_line_that_stands_on_httpx(wheel, tmp_path):
+    python = new_virtualenv(tmp_path, f"{wheel}[langgraph,testing]", "openai<3")
+    use = "import responses_adapters.langgraph, sys; assert 'httpx2' not in sys.modules"
+    assert run_python("-c", use, python=python).stderr == ""
+    assert run_python("-c", SERVE, python=python).stderr == ""
