@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -38,7 +37,9 @@ def advise(
             message = f"{url} did not answer in time{reason}: raise timeout=, or try again"
         else:
             message = f"cannot reach {url}{reason}: is the server running, and base_url= right?"
-    advised = copy.copy(error)
+    # Not copy.copy: it calls the constructor, whose arguments differ from class to class.
+    advised = type(error).__new__(type(error))
+    advised.__dict__.update(error.__dict__)
     advised.message = message
     advised.args = (message,)
     advised.__cause__ = error.__cause__
