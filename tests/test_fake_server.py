@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
-from responses_adapters import MissingExtraError
+from responses_adapters import ConfigurationError, MissingExtraError
 from responses_adapters.testing.asgi import FakeApp
 from responses_adapters.testing.server import ResponsesServer, serving_ports
 from responses_adapters.testing.wire import Fault, Frame, Reply, Request
@@ -106,7 +106,7 @@ def test_a_server_ends_although_a_client_still_reads():
 
 def test_a_port_that_is_taken_is_an_error_at_once(server):
     with (
-        pytest.raises(OSError, match="in use"),
+        pytest.raises(ConfigurationError, match="in use; port 0 takes a free one"),
         ResponsesServer(SimpleNamespace(handle=echo), port=server.port),
     ):
         pass

@@ -9,7 +9,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import MissingExtraError
+from ..errors import ConfigurationError, MissingExtraError
 from ..profiles import SERVERS
 from .asgi import FakeApp, Message
 from .transport import Handler, emulated_profile
@@ -41,6 +41,7 @@ class ResponsesServer:
         port: Port to listen on; 0 takes a free one.
 
     Raises:
+        ConfigurationError: On entering, if the port cannot be had.
         MissingExtraError: On entering, if uvicorn is not installed.
     """
 
@@ -76,7 +77,7 @@ class ResponsesServer:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, self._port))
+            _bind(listener, self._port)
             listener.listen(128)
             self._server = make_server(self.app)
         except BaseException:
@@ -172,6 +173,15 @@ def make_server(app: FakeApp) -> uvicorn.Server:
         timeout_graceful_shutdown=0,
     )
     return uvicorn.Server(config)
+
+
+def _bind(listener: socket.socket, port: int) -> None:
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on port {port}: {error.strerror}; port 0 takes a free one"
+        ) from error
 
 
 def _close(transport: Any, *, reset: bool) -> None:
