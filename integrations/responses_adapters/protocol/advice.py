@@ -78,7 +78,8 @@ def _wrong_path(failure: Failure) -> bool:
     """A router's own 404, and not that of an API that looked something up."""
     words = failure.message.lower()
     generic = {"", "not found", "method not allowed", "404 page not found", "404 not found"}
-    return words.strip(" .") in generic or "<html" in words or "<!doctype" in words
+    page = "<html" in words or "<!doctype" in words
+    return page or words.strip(" .") in generic or words.startswith("invalid url")
 
 
 def _likely_address(base_url: str) -> str:

@@ -7,7 +7,6 @@ drivers differ only in how they carry that out.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from itertools import count
 from typing import Any, Final, NoReturn, TypeAlias
 
 from ..errors import (
@@ -105,13 +104,15 @@ class _Call:
         body = build_request(self.turn, self.plan, stream=stream)
         self.sent = len(body["input"])
         headers = self._idempotency()
-        for attempt in count():
+        attempt = 0
+        while True:
             reply: Reply = yield Send("POST", "/responses", body, stream=stream, headers=headers)
             self.requests += 1
             self.bytes_sent += reply.sent
             if attempt >= self.turn.max_retries or not self._may_resend(reply):
                 break
             yield Sleep(_backoff(reply, attempt, self.turn.idempotency_key))
+            attempt += 1
         if reply.delivery == "unknown" or reply.status == 504:
             raise self.error(
                 AmbiguousSubmitError,
@@ -122,7 +123,7 @@ class _Call:
 
     def read(self, reply: Reply) -> Generator[Command, Any, dict[str, Any]]:
         """The final response of a reply: read the stream or the body, and wait where it runs in the background."""
-        if reply.status is None or reply.status >= 400:
+        if reply.status is None or not 200 <= reply.status < 300:
             self._refused(read_failure(reply.status, reply.body), reply.error)
         if reply.events:
             return (yield from self._read_events())
@@ -259,7 +260,7 @@ class _Call:
                 ResponsesAdapterError,
                 f"answered {reply.status} with a body that is not JSON ({str(body)[:80]!r}): is base_url the API's?",
             )
-        if body.get("error") and not body.get("output") and not body.get("id"):
+        if not body.get("id") and "output" not in body:
             self._refused(read_failure(200, body), reply.error)
         return body
 
