@@ -1,0 +1,52 @@
+"""A Responses server in memory, for tests, demos and offline work; its I/O halves load when they are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .behaviour import BEHAVIOURS, Behaviour
+    from .context import Context
+    from .engine import Backend
+    from .journal import Recorded
+    from .script import Turn
+    from .wire import Frame, Reply, Request
+
+__all__ = [
+    "BEHAVIOURS",
+    "Backend",
+    "Behaviour",
+    "Context",
+    "Frame",
+    "Recorded",
+    "Reply",
+    "Request",
+    "Turn",
+]
+
+_HOMES = {
+    "BEHAVIOURS": "behaviour",
+    "Backend": "engine",
+    "Behaviour": "behaviour",
+    "Context": "context",
+    "Frame": "wire",
+    "Recorded": "journal",
+    "Reply": "wire",
+    "Request": "wire",
+    "Turn": "script",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

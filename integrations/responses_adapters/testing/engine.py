@@ -1,0 +1,323 @@
+"""The backend itself: requests in, replies out; no I/O, no sleep, no randomness, no wall clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self, TypeAlias
+
+from ..profiles import ServerProfile, find_server
+from .behaviour import BEHAVIOURS
+from .brain import RuleBrain
+from .context import Context
+from .damage import WIRE_FAULTS, Damage, WireVerbs
+from .journal import Journal, Recorded
+from .problems import FAILURES, ApiError, error_reply
+from .routes import route
+from .rules import Pattern, Rule, make_rule
+from .script import Failure, Line, Turn, Verbs, describe
+from .store import Clock, Ids, Store
+from .wire import Reply, Request
+
+__all__ = ["Backend", "Brain"]
+
+Brain: TypeAlias = Callable[[Context], "str | Turn | None"]
+"""What answers when nothing is scripted: text, a turn, or `None` to leave the request unanswered."""
+
+_INVALID = "invalid_request_error"
+
+
+class Backend(Verbs, WireVerbs, Journal):
+    """A Responses server in memory: stateful, scriptable, the same in every run.
+
+    What it says next: queued turns first, then the newest rule that applies, then the brain; a request that
+    none of them answers is an error, for the client and again in `verify()`.
+
+    Args:
+        server: Whose behaviour to show: a known name or a profile.
+        seed: Ids are a function of it.
+        brain: What answers when nothing is scripted: `True` for a rule-based stand-in that picks tools and
+            remembers, or your own callable; `False`: nothing does.
+
+    Attributes:
+        behaviour: How the emulated server behaves; change it with `configure`.
+        clock: Virtual time.
+        store: The responses it keeps.
+    """
+
+    def __init__(
+        self, server: str | ServerProfile = "openai", *, seed: int = 0, brain: bool | Brain = False
+    ) -> None:
+        Journal.__init__(self)
+        name = find_server(server).name
+        self.behaviour = BEHAVIOURS.get(name) or replace(BEHAVIOURS["generic"], name=name)
+        self.clock = Clock()
+        self.store = Store()
+        self.ids = Ids(seed)
+        self._brain: Brain | None = RuleBrain() if brain is True else brain or None
+        self._queue = Line()
+        self._rules: list[Rule] = []
+        self._failures: dict[str, list[Failure]] = {}
+        self._unscripted: list[str] = []
+        self._lock = threading.RLock()
+
+    # What to say
+
+    def _open(self) -> Turn:
+        return self._queue._open()
+
+    def on(
+        self,
+        *,
+        text: Pattern | None = None,
+        tool: str | None = None,
+        offers: str | None = None,
+        model: str | None = None,
+        instructions: Pattern | None = None,
+        previous: bool | str | None = None,
+        predicate: Callable[[Context], bool] | None = None,
+    ) -> Rule:
+        """A rule: what to say whenever all of this holds; once, unless `.times(n)` or `.always()`.
+
+        Args:
+            text: Part of the newest user message, whatever its case, or a compiled pattern.
+            tool: The function whose output came just now.
+            offers: A tool that the request offers.
+            model: The model asked for, with shell wildcards.
+            instructions: Part of the instructions in force, or a compiled pattern.
+            previous: Whether, or with which id, the request continues a response.
+            predicate: Any other condition on the model's context.
+        """
+        rule = make_rule(
+            text=text,
+            tool=tool,
+            offers=offers,
+            model=model,
+            instructions=instructions,
+            previous=previous,
+            predicate=predicate,
+        )
+        self._rules.append(rule)
+        return rule
+
+    # What goes wrong
+
+    def damage(self, *damages: Damage) -> Self:
+        """Disturb the reply to the next create request; with `after=None` that request is never processed."""
+        self._queue.steps.extend(damages)
+        return self
+
+    def refuse_connection(self) -> Self:
+        """Refuse the connection of the next create request."""
+        return self.damage(Damage("refuse"))
+
+    def fail(
+        self,
+        status: int | str = 500,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        times: int = 1,
+        retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
+        endpoint: str = "create",
+    ) -> Self:
+        """Answer the next requests with an HTTP error.
+
+        Args:
+            status: HTTP status, or a known failure by name: `"context_length_exceeded"`,
+                `"rate_limit_exceeded"`, `"insufficient_quota"`, `"conversation_locked"` …
+            message: The message; a plausible one where absent.
+            code: Error code.
+            param: Parameter at fault.
+            times: How many requests fail.
+            retry_after: Seconds to wait, sent as `retry-after-ms`; 5 ms with a 429, so that tests stay fast.
+            headers: Further headers, such as `x-should-retry`.
+            endpoint: Which requests: `"create"`, `"retrieve"`, `"delete"`, `"cancel"` … as named in `routes`.
+        """
+        known = (
+            FAILURES.get(status, (500, "", None))
+            if isinstance(status, str)
+            else FAILURES.get(status)
+        )
+        default = known or (int(status), "The server had an error.", None)
+        extra = dict(headers or {})
+        wait = 0.005 if retry_after is None and default[0] == 429 else retry_after
+        if wait is not None:
+            extra.setdefault("retry-after-ms", f"{wait * 1000:g}")
+        failure = Failure(
+            default[0],
+            message or default[1],
+            code or default[2],
+            param=param,
+            headers=extra,
+            times=times,
+        )
+        if endpoint == "create":
+            self._queue.steps.append(failure)
+        else:
+            self._failures.setdefault(endpoint, []).append(failure)
+        return self
+
+    # What the server is like
+
+    def configure(self, **changes: Any) -> Self:
+        """Change how the server behaves, by the field names of `Behaviour`."""
+        self.behaviour = replace(self.behaviour, **changes)
+        return self
+
+    def ignore_previous_id(self, *, echo: bool = False) -> Self:
+        """Answer 200 and forget the conversation, as servers do that accept the id and ignore it.
+
+        Args:
+            echo: Lie: echo the id as if it had been used.
+        """
+        return self.configure(chaining="ignored", echo="id" if echo else "null", strict_pairs=False)
+
+    def lose_previous_as(
+        self,
+        status: int,
+        *,
+        shape: str | None = None,
+        code: str | None = None,
+        message: str | None = None,
+        in_stream: bool = False,
+    ) -> Self:
+        """How an unknown previous response is reported.
+
+        Args:
+            status: HTTP status, 400 or 404 on known servers; 200 puts the error into a normal body.
+            shape: Key of `problems.SHAPES`: `"openai"`, `"detail"`, `"int_code"`, `"string"`, `"message"`.
+            code: Error code.
+            message: Message; `{id}` is the id asked for.
+            in_stream: A streaming request gets HTTP 200 and one error event instead.
+        """
+        return self.configure(
+            lost_status=status,
+            lost_shape=shape,
+            lost_code=code,
+            lost_message=message or self.behaviour.lost_message,
+            lost_in_stream=in_stream,
+        )
+
+    def forget(self) -> Self:
+        """Lose every stored response, as a restarted server without a disk does."""
+        with self._lock:
+            self.store.clear()
+        return self
+
+    def expire(self, response: Any) -> Self:
+        """Lose one stored response, by id or object."""
+        with self._lock:
+            self.store.drop(getattr(response, "id", response))
+        return self
+
+    def require_key(self, key: str) -> Self:
+        """Answer 401 to requests without this bearer key."""
+        return self.configure(key=key)
+
+    def only_models(self, *models: str) -> Self:
+        """Answer as for an unknown model to every other one."""
+        return self.configure(models=models)
+
+    # Serving
+
+    def handle(self, request: Request) -> Reply:
+        """Answer one request."""
+        with self._lock:
+            recorded = Recorded(request)
+            self.requests.append(recorded)
+            try:
+                reply = self._failing(recorded) or route(self, recorded)
+            except ApiError as error:
+                reply = error_reply(error, self.behaviour.error_shape)
+            recorded.status = reply.status
+            return reply
+
+    def check_access(self, recorded: Recorded, endpoint: str) -> None:
+        """Raise what this request meets before it is looked at: a wrong key, a scripted failure.
+
+        Raises:
+            ApiError: It may not pass.
+        """
+        key = self.behaviour.key
+        if key is not None and recorded.headers.get("authorization") != f"Bearer {key}":
+            raise ApiError(
+                401, "Incorrect API key provided.", type=_INVALID, code="invalid_api_key"
+            )
+        queue = self._failures.get(endpoint)
+        if queue:
+            failure = queue[0]
+            failure.times -= 1
+            if failure.times <= 0:
+                queue.pop(0)
+            raise failure.as_error()
+
+    def _failing(self, recorded: Recorded) -> Reply | None:
+        step = self._queue.take_failure() if recorded.creates else None
+        if isinstance(step, Damage):
+            return lost_reply(step)
+        if isinstance(step, Failure):
+            raise step.as_error()
+        return None
+
+    def answer(self, context: Context) -> tuple[Turn, list[Damage]]:
+        """The turn that is said next, and what happens to it on the wire.
+
+        Raises:
+            ApiError: Nothing scripted applies, and there is no brain.
+        """
+        damages = self._queue.take_damages()
+        turn = self._queue.take_turn()
+        if turn is None:
+            rules = (rule.take(context) for rule in reversed(self._rules))
+            turn = next((taken for taken in rules if taken is not None), None)
+        if turn is None and self._brain is not None:
+            said = self._brain(context)
+            turn = Turn().reply(said) if isinstance(said, str) else said
+        if turn is None:
+            raise self._unanswered(context)
+        return turn, [*damages, *turn.damages]
+
+    def _unanswered(self, context: Context) -> ApiError:
+        asked = context.texts[-1] if context.texts else "an empty context"
+        near = [f"  {rule}: {'; '.join(rule.misses(context)) or 'used up'}" for rule in self._rules]
+        text = "\n".join(
+            [
+                f"Nothing is scripted for this request, whose newest text is {asked[:200]!r}.",
+                *(["Rules that did not apply:", *near] if near else ["No rule is registered."]),
+                "Add .reply(...), .call_tool(...) or .on(...).reply(...), or make the backend with brain=True.",
+            ]
+        )
+        self._unscripted.append(text)
+        return ApiError(
+            400,
+            text,
+            type="unscripted_request",
+            code="unscripted_request",
+            headers={"x-should-retry": "false"},
+        )
+
+    def verify(self) -> None:
+        """Check that everything scripted was said, and everything asked was scripted.
+
+        Raises:
+            AssertionError: It lists what was left over and what was not answered.
+        """
+        left = [describe(step) for step in self._queue.steps]
+        left += [
+            f"{rule} -> {', '.join(map(describe, rule.steps)) or 'nothing'}"
+            for rule in self._rules
+            if rule.rounds is not None and not rule.spent
+        ]
+        lines = ["Scripted, but never asked for:", *(f"  {each}" for each in left)] if left else []
+        lines += self._unscripted
+        if lines:
+            raise AssertionError("\n".join(lines))
+
+
+def lost_reply(damage: Damage) -> Reply:
+    """No reply at all: the connection is refused, broken or silent."""
+    return Reply(0, {}, b"", WIRE_FAULTS[damage.kind])

@@ -1,0 +1,171 @@
+"""The response object: output items with ids, every required field, usage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .context import Context, Item, count_tokens
+from .script import Turn
+from .store import Ids
+
+__all__ = ["PREFIXES", "USAGES", "complete_items", "make_response"]
+
+PREFIXES = {
+    "message": "msg",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+    "reasoning": "rs",
+    "compaction": "cmp",
+    "web_search_call": "ws",
+    "file_search_call": "fs",
+    "code_interpreter_call": "ci",
+    "image_generation_call": "ig",
+    "mcp_list_tools": "mcpl",
+    "mcp_call": "mcp",
+    "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcpa",
+}
+"""How the id of an item begins, by type."""
+
+_WITHOUT_STATUS = {
+    "reasoning", "compaction", "mcp_list_tools", "mcp_approval_request", "mcp_call", "custom_tool_call",
+}  # fmt: skip
+
+
+def complete_items(turn: Turn, ids: Ids, *, seal: bool = False) -> list[Item]:
+    """The turn's items as output: ids, call ids and statuses filled in.
+
+    Args:
+        turn: What the model says.
+        ids: Where new ids come from.
+        seal: Give every reasoning item its encrypted content.
+    """
+    output = []
+    for part in turn.parts:
+        kind = part["type"]
+        item: Item = {"id": part.get("id") or ids.new(PREFIXES.get(kind, "item")), "type": kind}
+        if kind not in _WITHOUT_STATUS:
+            item["status"] = "completed"
+        item.update(part)
+        if "call_id" in item and not item["call_id"]:
+            item["call_id"] = ids.new("call", 24)
+        if kind == "reasoning" and (seal or item.get("encrypted_content") is True):
+            item["encrypted_content"] = ids.new("gAAAAA", 40)
+        output.append(item)
+    if turn.status == "incomplete" and output and "status" in output[-1]:
+        output[-1]["status"] = "incomplete"
+    return output
+
+
+def _full(read: int, written: int, cached: int, thought: int) -> Item:
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": thought},
+        "total_tokens": read + written,
+    }
+
+
+def _totals(read: int, written: int, *_: int) -> Item:
+    return {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+
+
+def _pair(read: int, written: int, *_: int) -> Item:
+    return {"input_tokens": read, "output_tokens": written}
+
+
+USAGES: dict[str, Callable[[int, int, int, int], Item]] = {
+    "full": _full,
+    "totals": _totals,
+    "pair": _pair,
+}
+"""Usage shapes by name, from tokens read, written, cached and thought."""
+
+
+def make_response(
+    request: Mapping[str, Any],
+    *,
+    response_id: str,
+    now: int,
+    context: Context,
+    output: list[Item],
+    turn: Turn,
+    usage: str,
+    store: bool,
+    echoed_id: str | None,
+) -> Item:
+    """The whole response object in its final state, with every field the specification requires."""
+    read = count_tokens(context, extra=[context.instructions, *context.tools])
+    thought = count_tokens(item for item in output if item["type"] == "reasoning")
+    failed = turn.status == "failed"
+    error = {"code": turn.cause, "message": turn.message} if failed else None
+    cut = {"reason": turn.cause} if turn.status == "incomplete" else None
+    return {
+        "id": response_id,
+        "object": "response",
+        "created_at": now,
+        "status": turn.status,
+        "background": request.get("background") or False,
+        "completed_at": now if turn.status == "completed" else None,
+        "error": error,
+        "frequency_penalty": _or(request.get("frequency_penalty"), 0.0),
+        "incomplete_details": cut,
+        "instructions": context.instructions,
+        "max_output_tokens": request.get("max_output_tokens"),
+        "max_tool_calls": request.get("max_tool_calls"),
+        "model": context.model,
+        "output": output,
+        "parallel_tool_calls": _or(request.get("parallel_tool_calls"), True),
+        "presence_penalty": _or(request.get("presence_penalty"), 0.0),
+        "previous_response_id": echoed_id,
+        "prompt_cache_key": request.get("prompt_cache_key"),
+        "reasoning": {"effort": None, "summary": None, **(request.get("reasoning") or {})},
+        "safety_identifier": request.get("safety_identifier"),
+        "service_tier": _tier(request.get("service_tier")),
+        "store": store,
+        "temperature": _or(request.get("temperature"), 1.0),
+        "text": _text(request.get("text")),
+        "tool_choice": _or(request.get("tool_choice"), "auto"),
+        "tools": [_echo_tool(tool) for tool in context.tools],
+        "top_logprobs": request.get("top_logprobs") or 0,
+        "top_p": _or(request.get("top_p"), 1.0),
+        "truncation": request.get("truncation") or "disabled",
+        "usage": None if failed else USAGES[usage](read, count_tokens(output), 0, thought),
+        "user": request.get("user"),
+        "metadata": request.get("metadata") or {},
+    }
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _tier(wanted: Any) -> Any:
+    return "default" if wanted in {None, "auto"} else wanted
+
+
+def _text(wanted: Any) -> Item:
+    return {
+        "verbosity": "medium",
+        **(wanted or {}),
+        "format": _format((wanted or {}).get("format")),
+    }
+
+
+def _format(wanted: Any) -> Item:
+    if not wanted:
+        return {"type": "text"}
+    if wanted.get("type") != "json_schema":
+        return dict(wanted)
+    return {"description": None, "strict": False, **wanted}
+
+
+def _echo_tool(tool: Item) -> Item:
+    if tool.get("type") != "function":
+        return tool
+    defaults = {"description": None, "parameters": None}
+    return {"type": "function", **defaults, **tool, "strict": _or(tool.get("strict"), True)}

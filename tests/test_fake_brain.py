@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from responses_adapters.testing import Backend, Request
+from responses_adapters.testing.fill import fill
+
+PLACE = {
+    "type": "object",
+    "properties": {name: {"type": "string"} for name in ("room", "date", "time")},
+    "required": ["room", "date", "time"],
+}
+CHECK = {
+    "type": "function",
+    "name": "check_room",
+    "description": "Is a room free?",
+    "parameters": PLACE,
+}
+RESERVE = {
+    "type": "function",
+    "name": "reserve_room",
+    "description": "Reserve it.",
+    "parameters": PLACE,
+}
+ROOMS = [CHECK, RESERVE]
+
+
+def talk(
+    be: Backend, text: str, outputs: dict[str, str], /, **fields: Any
+) -> tuple[list[Any], str]:
+    """Run one question to its answer, chained on whatever was said before."""
+    calls: list[Any] = []
+    sent: Any = text
+    for _ in range(6):
+        previous = be.creates[-1].response_id if be.creates else None
+        request = {"model": "m", "input": sent, "previous_response_id": previous, **fields}
+        reply = be.handle(Request("POST", "/v1/responses", body=json.dumps(request).encode()))
+        assert isinstance(reply.body, bytes)
+        output = json.loads(reply.body)["output"]
+        made = [item for item in output if item["type"] == "function_call"]
+        if not made:
+            return calls, output[0]["content"][0]["text"]
+        calls += [(item["name"], json.loads(item["arguments"])) for item in made]
+        sent = [
+            {
+                "type": "function_call_output",
+                "call_id": item["call_id"],
+                "output": outputs[item["name"]],
+            }
+            for item in made
+        ]
+    raise AssertionError("the tool loop does not end")
+
+
+def test_it_books_two_rooms_and_remembers_the_day() -> None:
+    be = Backend(brain=True)
+    outputs = {"check_room": "free", "reserve_room": '{"booked": true, "confirmation": "R-17"}'}
+    question = "Is the Birch room free at 2pm on June 8? If so, book it."
+    calls, text = talk(be, question, outputs, tools=ROOMS)
+    birch = {"room": "Birch", "date": "June 8", "time": "2pm"}
+    assert calls == [("check_room", birch), ("reserve_room", birch)]
+    assert text == (
+        "Here is the result. Check room (Birch, June 8, 2pm): free."
+        " Reserve room (Birch, June 8, 2pm): booked: yes, confirmation: R-17."
+    )
+    question = "Also grab the Cedar room right after, at 3pm the same day."
+    calls, text = talk(be, question, outputs, tools=ROOMS)
+    cedar = {"room": "Cedar", "date": "June 8", "time": "3pm"}
+    assert calls == [("check_room", cedar), ("reserve_room", cedar)]
+    assert "Cedar" in text
+
+
+def test_it_does_not_book_a_room_that_is_taken() -> None:
+    outputs = {"check_room": "The room is taken."}
+    question = "Is the Birch room free at 2pm on June 8? If so, book it."
+    calls, text = talk(Backend(brain=True), question, outputs, tools=ROOMS)
+    assert [name for name, _ in calls] == ["check_room"]
+    assert "taken" in text
+
+
+def test_it_does_not_act_when_only_asked() -> None:
+    question = "Is the Birch room free at 2pm on June 8?"
+    calls, _ = talk(Backend(brain=True), question, {"check_room": "free"}, tools=ROOMS)
+    assert [name for name, _ in calls] == ["check_room"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("What is the weather in Oslo?", "get_weather"),
+        ("Will it rain in Oslo?", "get_weather"),
+        ("Mail ana@example.org that I am late", "send_email"),
+        ("What is 2 plus 3?", "add_numbers"),
+        ("Tell me a joke", None),
+    ],
+)
+def test_it_picks_a_tool_by_what_was_said(text: str, wanted: str | None) -> None:
+    def tool(name: str, **properties: str) -> Any:
+        kinds = {key: {"type": kind} for key, kind in properties.items()}
+        schema = {"type": "object", "properties": kinds, "required": list(kinds)}
+        return {"type": "function", "name": name, "parameters": schema}
+
+    tools = [
+        tool("get_weather", city="string"),
+        tool("send_email", recipient="string", body="string"),
+        tool("add_numbers", a="number", b="number"),
+    ]
+    outputs = {each["name"]: "done" for each in tools}
+    calls, _ = talk(Backend(brain=True), text, outputs, tools=tools)
+    assert [name for name, _ in calls] == ([wanted] if wanted else [])
+
+
+def test_a_forced_tool_is_called_and_a_forbidden_one_is_not() -> None:
+    forced = {"type": "function", "name": "check_room"}
+    be = Backend(brain=True)
+    calls, _ = talk(be, "Hello", {"check_room": "free"}, tools=ROOMS, tool_choice=forced)
+    assert [name for name, _ in calls] == ["check_room"]
+    calls, _ = talk(Backend(brain=True), "Check room Birch", {}, tools=ROOMS, tool_choice="none")
+    assert calls == []
+
+
+def test_it_shows_that_it_remembers() -> None:
+    be = Backend(brain=True)
+    talk(be, "My dog is called Rex.", {})
+    _, text = talk(be, "What is my dog called?", {})
+    assert text == "You told me earlier: My dog is called Rex."
+    be.forget().ignore_previous_id()
+    _, text = talk(be, "What is my dog called?", {})
+    assert "Rex" not in text
+
+
+def test_structured_output_fits_its_schema() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "integer"},
+            "unit": {"enum": ["celsius", "kelvin"]},
+            "tags": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["city", "days", "unit", "tags"],
+    }
+    form = {"format": {"type": "json_schema", "name": "x", "schema": schema}}
+    _, text = talk(Backend(brain=True), "3 days in Oslo in Kelvin", {}, text=form)
+    assert json.loads(text) == {"city": "Oslo", "days": 3, "unit": "kelvin", "tags": ["Oslo"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "value"),
+    [
+        ({"type": "string", "format": "date"}, "on June 8", "2026-06-08"),
+        ({"type": "string", "format": "date"}, "on 8 June 2027", "2027-06-08"),
+        ({"type": "string", "format": "time"}, "at 2:30pm", "14:30"),
+        ({"type": "string", "format": "date-time"}, "June 8 at noon", "2026-06-08T12:00:00"),
+        ({"type": "string", "format": "email"}, "to a@b.io now", "a@b.io"),
+        ({"type": "integer"}, "for 4 people at 3pm on June 8", 4),
+        ({"type": "number"}, "2.5 litres", 2.5),
+        ({"type": "boolean"}, "whatever", False),
+        ({"type": ["string", "null"]}, "nothing here", None),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "no number", None),
+        ({"$ref": "#/$defs/N", "$defs": {"N": {"type": "integer"}}}, "7", 7),
+        ({"type": "string", "default": "x"}, "nothing", "x"),
+        ({"const": "k"}, "", "k"),
+        ({"type": "string", "maxLength": 3}, "abcdef", "abc"),
+    ],
+)
+def test_a_value_is_found_in_the_text(schema: Any, text: str, value: Any) -> None:
+    assert fill(schema, text) == value
+
+
+def test_an_optional_argument_that_was_not_mentioned_is_left_out() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a"],
+    }
+    assert fill(schema, "1") == {"a": 1}
