@@ -1,0 +1,282 @@
+"""The model: PydanticAI's Responses model, made to fit the server it talks to."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Self, cast
+
+import httpx2
+from openai import APIError, AsyncOpenAI
+from openai.types import responses
+from openai.types.websocket_connection_options import WebSocketConnectionOptions
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.openai import OpenAIResponsesModel
+from pydantic_ai.profiles import ModelProfileSpec
+from pydantic_ai.providers import Provider, infer_provider
+from pydantic_ai.settings import ModelSettings, merge_model_settings
+
+from ..errors import ChainLostError
+from ..profiles import ServerProfile
+from ..protocol.advice import advise
+from ..protocol.failure import read_failure
+from .provider import ResponsesProvider, server_of, with_server_facts
+from .settings import ResponsesModelSettings, check_names
+
+__all__ = ["ResponsesModel"]
+
+_CHAIN: Final = "openai_previous_response_id"
+_WIRE_CHAIN: Final = "previous_response_id"
+
+
+class ResponsesModel(OpenAIResponsesModel):
+    """`OpenAIResponsesModel` on any Responses server: the one line to change in an agent.
+
+    The history decides what the model sees. Where the server keeps responses, only what is new is sent; where it
+    does not, or where that is unknown, everything is. If it has lost the response to continue, the
+    history is sent in full, once. At api.openai.com with a `provider=` of yours, requests are the stock class's.
+
+    Args:
+        model_name: The model, as the server calls it.
+        server: A known name (`"aleph-alpha"`, `"orq"` …) or a `ServerProfile`; by default the address decides.
+        base_url: Address of the API. Default: the server's environment variable, then its public address.
+        api_key: Key. Default: the server's environment variable; `OPENAI_API_KEY` goes to OpenAI only.
+        http_client: An HTTP client of yours; you close it.
+        provider: The provider you already have, instead of the four above; its address tells the server.
+        profile: A PydanticAI model profile, over the server's facts.
+        settings: Settings of every request.
+        history_digest_key: A secret to key the digests of the history with, shared by all workers of a conversation.
+        websocket_connection_options: As upstream, for OpenAI.
+
+    Raises:
+        UserError: `provider=` together with `server=`, `base_url=`, `api_key=` or `http_client=`.
+        UnknownServerError: No server has that name.
+        ConfigurationError: The server has no public address and none was given, or it needs a key and has none.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        *,
+        server: str | ServerProfile | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        http_client: httpx2.AsyncClient | None = None,
+        provider: Provider[AsyncOpenAI] | str | None = None,
+        profile: ModelProfileSpec | None = None,
+        settings: ResponsesModelSettings | None = None,
+        history_digest_key: bytes | None = None,
+        websocket_connection_options: WebSocketConnectionOptions | None = None,
+    ) -> None:
+        own = {
+            "server": server,
+            "base_url": base_url,
+            "api_key": api_key,
+            "http_client": http_client,
+        }
+        if provider is None:
+            provider = ResponsesProvider(
+                server, base_url=base_url, api_key=api_key, http_client=http_client
+            )
+        elif given := [name for name, value in own.items() if value is not None]:
+            raise UserError(
+                f"provider= already holds the address, key and client: leave out {', '.join(f'{name}=' for name in given)},"
+                " or pass them to ResponsesProvider(...) and that as provider="
+            )
+        elif isinstance(provider, str):
+            provider = cast("Provider[AsyncOpenAI]", infer_provider(provider))
+        self.server: ServerProfile = server_of(provider)
+        # A provider brought along for OpenAI itself means: the stock class's requests, byte for byte.
+        self._as_stock = self.server.name == "openai" and not isinstance(
+            provider, ResponsesProvider
+        )
+        self._chains = self.server.state == "server" and not self._as_stock
+        self._replays = False
+        super().__init__(
+            model_name,
+            provider=provider,
+            profile=with_server_facts(self.server, profile),
+            settings=settings,
+            history_digest_key=history_digest_key,
+            websocket_connection_options=websocket_connection_options,
+        )
+
+    def prepare_request(
+        self,
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> tuple[ModelSettings | None, ModelRequestParameters]:
+        """Settle the settings for this server: whether to chain, and what it refuses.
+
+        Raises:
+            UserError: A setting is misspelt, or asks for what the server refuses.
+        """
+        prepared, parameters = super().prepare_request(model_settings, model_request_parameters)
+        settings = cast("ResponsesModelSettings", dict(prepared or {}))
+        check_names(settings)
+        self._settle_chaining(settings)
+        return (settings or None), parameters
+
+    def accepts_server_state(self, response: ModelResponse) -> bool:
+        """Whether ids of this response may be sent back: never while everything is being replayed."""
+        return not self._replays and super().accepts_server_state(response)
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Ask the model, once more in full if the server has lost the response to continue.
+
+        Raises:
+            ModelAPIError: As upstream, with a message that says what to do.
+        """
+        model = self._for(messages, model_settings)
+        arguments = (messages, model_settings, model_request_parameters)
+        try:
+            return await model._stock_request(*arguments)
+        except ModelAPIError as error:
+            replay = model._after(error, messages, model_settings)
+        try:
+            return await replay._stock_request(*arguments)
+        except ModelAPIError as error:
+            replay._after(error, messages, model_settings)
+            raise
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Stream the answer; a lost response is replaced before anything is shown.
+
+        Raises:
+            ModelAPIError: As upstream, with a message that says what to do.
+        """
+        model = self._for(messages, model_settings)
+        arguments = (messages, model_settings, model_request_parameters, run_context)
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(model._stock_stream(*arguments))
+            except ModelAPIError as error:
+                replay = model._after(error, messages, model_settings)
+                try:
+                    stream = await stack.enter_async_context(replay._stock_stream(*arguments))
+                except ModelAPIError as again:
+                    replay._after(again, messages, model_settings)
+                    raise
+            yield stream
+
+    def _stock_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None,
+    ) -> AbstractAsyncContextManager[StreamedResponse]:
+        return super().request_stream(
+            messages, model_settings, model_request_parameters, run_context
+        )
+
+    async def _stock_request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        return await super().request(messages, model_settings, model_request_parameters)
+
+    def _process_provider_details(self, response: responses.Response) -> dict[str, Any] | None:
+        """Keep what later turns must know of this response: that it was not stored."""
+        stored = (response.model_extra or {}).get("store")
+        return {"store": stored} if isinstance(stored, bool) and not stored else None
+
+    def _settle_chaining(self, settings: ResponsesModelSettings) -> None:
+        chaining = settings.get("responses_chaining", "auto")
+        seed = settings.get(_CHAIN)
+        if _WIRE_CHAIN in self.server.refuses and seed not in (None, "auto"):
+            raise UserError(
+                f'server "{self.server.name}" keeps no conversations: leave out {_CHAIN} and pass the earlier'
+                " messages as message_history="
+            )
+        if settings.get("openai_conversation_id") is not None:
+            return
+        refused = _WIRE_CHAIN in self.server.refuses or settings.get("openai_store") is False
+        if refused or (chaining == "never" and seed == "auto"):
+            settings.pop(_CHAIN, None)
+        elif seed is None and (chaining == "always" or (chaining == "auto" and self._chains)):
+            settings[_CHAIN] = "auto"
+
+    def _for(self, messages: Sequence[ModelMessage], given: ModelSettings | None) -> Self:
+        """This model, or its replaying copy where the last answer cannot be continued."""
+        last = self._last_answer(messages)
+        unstored = last is not None and (last.provider_details or {}).get("store") is False
+        return self._replaying() if unstored and self._chain(given) else self
+
+    def _chain(self, given: ModelSettings | None) -> str | None:
+        """What a request with these settings continues: a seed, `"auto"`, or nothing."""
+        merged = merge_model_settings(self.settings, given) or {}
+        settings = cast("ResponsesModelSettings", dict(merged))
+        self._settle_chaining(settings)
+        return settings.get(_CHAIN)
+
+    def _replaying(self) -> Self:
+        """A copy that takes nothing in the history for stored on the server, and so sends everything."""
+        model = copy.copy(self)
+        model._replays = True
+        return model
+
+    def _last_answer(self, messages: Sequence[ModelMessage]) -> ModelResponse | None:
+        for message in reversed(messages):
+            if isinstance(message, ModelResponse) and self.accepts_server_state(message):
+                return message
+        return None
+
+    def _after(
+        self, error: ModelAPIError, messages: Sequence[ModelMessage], given: ModelSettings | None
+    ) -> Self:
+        """The model to ask next after this error; raises where asking again cannot help."""
+        merged = merge_model_settings(self.settings, given) or {}
+        chain = self._chain(given)
+        if chain is None or merged.get("responses_on_lost_state") == "raise" or not _lost(error):
+            raise self._advised(error)
+        if not self._replays and self._last_answer(messages) is not None:
+            return self._replaying()
+        if chain != "auto":
+            raise ChainLostError(
+                f'server "{self.server.name}" has lost {chain}, the response that these messages continue, and'
+                " what came before it is not in message_history=: start again without it",
+                response_id=chain,
+                server=self.server.name,
+            ) from error
+        raise self._advised(error)
+
+    def _advised(self, error: ModelAPIError) -> ModelAPIError:
+        """The error, with a message that says what to do; its class and body stay upstream's."""
+        cause = error.__cause__
+        if isinstance(cause, APIError) and not self._as_stock:
+            advised = advise(
+                cause,
+                base_url=self.base_url,
+                model=self.model_name,
+                api_key_env=self.server.api_key_env,
+            )
+            error.message = advised.message
+            error.args = (error.message,)
+        return error
+
+
+def _lost(error: ModelAPIError) -> bool:
+    """Whether the server says that it has not got the response to continue."""
+    status = error.status_code if isinstance(error, ModelHTTPError) else 200
+    failure = read_failure(status, error.body)
+    bare_not_found = status == 404 and "model" not in f"{failure.code} {failure.message}".lower()
+    return failure.lost_response or bare_not_found

@@ -1,0 +1,274 @@
+"""The PydanticAI model: what the server sees on every turn, whatever it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelHTTPError, UserError
+from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
+from pydantic_ai.models.openai import OpenAIResponsesModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from responses_adapters import ChainLostError
+from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
+from responses_adapters.testing import Backend
+
+Ask = Callable[[Agent[None, str], str, "list[ModelMessage] | None"], Any]
+
+
+async def run(agent: Agent[None, str], prompt: str, history: list[ModelMessage] | None) -> Any:
+    return await agent.run(prompt, message_history=history)
+
+
+async def stream(agent: Agent[None, str], prompt: str, history: list[ModelMessage] | None) -> Any:
+    async with agent.run_stream(prompt, message_history=history) as result:
+        await result.get_output()
+    return result
+
+
+both_ways = pytest.mark.parametrize("ask", [run, stream])
+
+
+def agent_on(model: OpenAIResponsesModel, **options: Any) -> Agent[None, str]:
+    agent: Agent[None, str] = Agent(model, **options)
+
+    @agent.tool_plain
+    def check_room(room: str) -> str:
+        return f"{room} is free"
+
+    return agent
+
+
+def on_fake(server: str | None = "openai", **options: Any) -> ResponsesModel:
+    return ResponsesModel(
+        "gpt-4.1", server=server, base_url="https://fake.test/v1", api_key="k", **options
+    )
+
+
+def script_turn(backend: Backend, number: int) -> None:
+    backend.call_tool("check_room", room=f"R{number}")
+    backend.reply(f"R{number} is free.")
+
+
+def kinds(items: Sequence[dict[str, Any]]) -> list[str]:
+    return [item.get("type", "message") for item in items]
+
+
+def whole(turns: int) -> list[str]:
+    """Item types of a conversation of tool turns, as the model sees it when the last output has come."""
+    turn = ["message", "function_call", "function_call_output", "message"]
+    return (turn * turns)[:-1]
+
+
+@pytest.mark.parametrize("server", ["openai", None])
+@both_ways
+async def test_ten_tool_turns_over_a_socket_show_the_server_each_message_once(
+    responses_backend: Backend, responses_server: Any, server: str | None, ask: Ask
+) -> None:
+    model = ResponsesModel(
+        "gpt-4.1", server=server, base_url=responses_server.base_url, api_key="k"
+    )
+    agent, history = agent_on(model), None
+    for number in range(10):
+        script_turn(responses_backend, number)
+        history = (await ask(agent, f"Is R{number} free?", history)).all_messages()
+    sizes = [len(request.body) for request in responses_backend.requests]
+    assert len(sizes) == 20
+    assert kinds(responses_backend.contexts[-1]) == whole(10)
+    texts = [text for text in responses_backend.contexts[-1].texts if text.startswith("Is R")]
+    assert texts == [f"Is R{number} free?" for number in range(10)]
+    if server == "openai":
+        assert sizes[19] <= 1.2 * sizes[3]
+        assert all(request.previous_response_id for request in responses_backend.requests[1:])
+    else:
+        assert all(request.previous_response_id is None for request in responses_backend.requests)
+
+
+@both_ways
+async def test_a_server_that_keeps_nothing_is_sent_everything(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    agent, history = agent_on(on_fake("ollama")), None
+    for number in range(3):
+        script_turn(responses_backend, number)
+        history = (await ask(agent, f"Is R{number} free?", history)).all_messages()
+    assert all(request.previous_response_id is None for request in responses_backend.requests)
+    assert kinds(responses_backend.contexts[-1]) == whole(3)
+
+
+@pytest.mark.parametrize(
+    ("status", "shape"),
+    [(400, None), (404, None), (404, "detail"), (404, "int_code"), (400, "string")],
+)
+@both_ways
+async def test_a_lost_response_is_replaced_by_one_full_replay(
+    responses_backend: Backend, status: int, shape: str | None, ask: Ask
+) -> None:
+    responses_backend.lose_previous_as(status, shape=shape)
+    agent, history = agent_on(on_fake()), None
+    script_turn(responses_backend, 0)
+    history = (await ask(agent, "Is R0 free?", history)).all_messages()
+    responses_backend.forget()
+    script_turn(responses_backend, 1)
+    history = (await ask(agent, "Is R1 free?", history)).all_messages()
+    sent = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert sent == [False, True, True, False, True]
+    assert kinds(responses_backend.contexts[-1]) == whole(2)
+
+
+@both_ways
+async def test_a_response_lost_in_the_middle_of_a_tool_loop_is_replaced(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    agent: Agent[None, str] = Agent(on_fake())
+
+    @agent.tool_plain
+    def check_room(room: str) -> str:
+        responses_backend.forget()
+        return f"{room} is free"
+
+    script_turn(responses_backend, 0)
+    result = await ask(agent, "Is R0 free?", None)
+    assert await _output(result) == "R0 is free."
+    assert kinds(responses_backend.contexts[-1]) == whole(1)
+    assert len(responses_backend.requests) == 3
+
+
+async def _output(result: Any) -> str:
+    return result.output if hasattr(result, "output") else await result.get_output()
+
+
+async def test_a_second_loss_in_one_request_is_not_replayed_again(
+    responses_backend: Backend,
+) -> None:
+    agent = agent_on(on_fake())
+    script_turn(responses_backend, 0)
+    history = (await agent.run("Is R0 free?")).all_messages()
+    responses_backend.fail(
+        400, "Previous response not found.", code="previous_response_not_found", times=2
+    )
+    with pytest.raises(ModelHTTPError):
+        await agent.run("And R1?", message_history=history)
+    assert len(responses_backend.requests) == 4
+
+
+async def test_a_lost_response_raises_where_replaying_is_not_wanted(
+    responses_backend: Backend,
+) -> None:
+    agent = agent_on(on_fake(settings=ResponsesModelSettings(responses_on_lost_state="raise")))
+    script_turn(responses_backend, 0)
+    history = (await agent.run("Is R0 free?")).all_messages()
+    responses_backend.forget()
+    with pytest.raises(ModelHTTPError, match="not found"):
+        await agent.run("And R1?", message_history=history)
+    assert len(responses_backend.requests) == 3
+
+
+async def test_an_unknown_model_is_not_taken_for_a_lost_response(
+    responses_backend: Backend,
+) -> None:
+    agent = agent_on(on_fake())
+    script_turn(responses_backend, 0)
+    history = (await agent.run("Is R0 free?")).all_messages()
+    responses_backend.fail(404, "The model does not exist.", code="model_not_found")
+    with pytest.raises(ModelHTTPError, match="does not exist"):
+        await agent.run("And R1?", message_history=history)
+    assert len(responses_backend.requests) == 3
+
+
+@both_ways
+async def test_a_lost_seed_is_an_error_because_nothing_here_could_replace_it(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    seeded = ResponsesModelSettings(openai_previous_response_id="resp_elsewhere")
+    with pytest.raises(ChainLostError, match="resp_elsewhere") as caught:
+        await ask(agent_on(on_fake(settings=seeded)), "Go on.", None)
+    assert caught.value.response_id == "resp_elsewhere"
+    assert len(responses_backend.requests) == 1
+
+
+@both_ways
+async def test_an_unstored_response_is_never_continued_although_the_server_says_so_only_in_its_echo(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    unstored = ResponsesModelSettings(extra_body={"store": False})
+    agent, history = agent_on(on_fake(settings=unstored)), None
+    for number in range(2):
+        script_turn(responses_backend, number)
+        history = (await ask(agent, f"Is R{number} free?", history)).all_messages()
+    assert all(request.previous_response_id is None for request in responses_backend.requests)
+    assert kinds(responses_backend.contexts[-1]) == whole(2)
+
+
+async def test_store_false_is_never_chained(responses_backend: Backend) -> None:
+    settings = ResponsesModelSettings(openai_store=False, openai_previous_response_id="auto")
+    agent, history = agent_on(on_fake(settings=settings)), None
+    for number in range(2):
+        script_turn(responses_backend, number)
+        history = (await agent.run(f"Is R{number} free?", message_history=history)).all_messages()
+    assert all(request.previous_response_id is None for request in responses_backend.requests)
+    assert kinds(responses_backend.contexts[-1]) == whole(2)
+
+
+async def test_an_edited_history_is_sent_in_full(responses_backend: Backend) -> None:
+    agent = agent_on(on_fake())
+    script_turn(responses_backend, 0)
+    history = (await agent.run("Is R0 free?")).all_messages()
+    history[0] = ModelRequest(parts=[UserPromptPart("Is the secret room free?")])
+    responses_backend.reply("Yes.")
+    await agent.run("And R1?", message_history=history)
+    assert responses_backend.requests[-1].previous_response_id is None
+    assert "Is the secret room free?" in responses_backend.contexts[-1].texts
+    assert "Is R0 free?" not in responses_backend.contexts[-1].texts
+
+
+async def test_chaining_never_sends_everything_and_always_trusts_an_unknown_server(
+    responses_backend: Backend,
+) -> None:
+    for chaining, server, chained in (("never", "openai", False), ("always", None, True)):
+        settings = ResponsesModelSettings(responses_chaining=chaining)
+        script_turn(responses_backend, 0)
+        await agent_on(on_fake(server, settings=settings)).run("Is R0 free?")
+        assert (responses_backend.requests[-1].previous_response_id is not None) == chained
+
+
+async def test_with_a_stock_openai_provider_the_requests_are_the_stock_class_s(
+    responses_backend: Backend,
+) -> None:
+    bodies: list[list[bytes]] = []
+    for model_class in (OpenAIResponsesModel, ResponsesModel):
+        seen = len(responses_backend.requests)
+        for name in ("gpt-4.1", "gpt-5", "o3"):
+            model = model_class(name, provider=OpenAIProvider(api_key="k"))
+            agent = agent_on(model, instructions="Be brief.")
+            script_turn(responses_backend, 0)
+            history = (await agent.run("Is R0 free?")).all_messages()
+            script_turn(responses_backend, 1)
+            await stream(agent, "Is R1 free?", history)
+        bodies.append([request.body for request in responses_backend.requests[seen:]])
+    stock, ours = bodies
+    # The fake's ids are new in the second run: compare what each request says apart from them.
+    assert [_without_ids(body) for body in ours] == [_without_ids(body) for body in stock]
+
+
+def _without_ids(body: bytes) -> str:
+    import re
+
+    return re.sub(r'"(resp|msg|fc|call|rs)_[A-Za-z0-9]+"', '"id"', body.decode())
+
+
+async def test_a_stock_provider_of_another_server_gets_that_server_s_treatment() -> None:
+    provider = OpenAIProvider(base_url="https://api.orq.ai/v3/router", api_key="k")
+    assert ResponsesModel("openai/gpt-5", provider=provider).server.name == "orq"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"server": "orq"}, {"base_url": "https://gw/v1"}, {"api_key": "k"}],
+)
+def test_provider_excludes_what_it_already_holds(option: dict[str, str]) -> None:
+    with pytest.raises(UserError, match=f"leave out {next(iter(option))}="):
+        ResponsesModel("m", provider=OpenAIProvider(api_key="k"), **option)  # type: ignore[arg-type]

@@ -1,0 +1,277 @@
+"""The PydanticAI provider: addresses, keys, event loops, and what bad input says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+
+import httpx2
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import (
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelNotFoundError,
+    UserError,
+)
+
+from responses_adapters import ConfigurationError, ServerProfile, UnknownServerError
+from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
+from responses_adapters.testing import Backend
+from responses_adapters.testing.server import ResponsesServer
+
+
+def ask(model: ResponsesModel, prompt: str = "Hello") -> str:
+    async def run() -> str:
+        return (await Agent(model).run(prompt)).output
+
+    return asyncio.run(run())
+
+
+def readable(error: BaseException) -> str:
+    """The message, which must be one line that a person can read to its end."""
+    text = str(error)
+    assert "\n" not in text
+    assert len(text) < 400
+    return text
+
+
+def test_one_model_serves_several_event_loops_over_a_socket_and_leaves_nothing_open() -> None:
+    backend = Backend()
+    for number in range(3):
+        backend.reply(f"Answer {number}.")
+    with ResponsesServer(backend) as server:
+        model = ResponsesModel("gpt-4.1", base_url=server.base_url)
+        assert [ask(model) for _ in range(3)] == ["Answer 0.", "Answer 1.", "Answer 2."]
+        # An unclosed socket would warn here, and warnings are errors.
+        gc.collect()
+
+
+def test_leaving_the_model_closes_its_connections_once_nobody_uses_them() -> None:
+    backend = Backend()
+    for number in range(3):
+        backend.reply(f"Answer {number}.")
+
+    async def run(base_url: str) -> list[int]:
+        provider = ResponsesProvider(base_url=base_url)
+        agent = Agent(ResponsesModel("gpt-4.1", provider=provider))
+        transport = provider._transport
+        assert transport is not None
+        opened: list[int] = []
+        async with provider:
+            async with agent:
+                await agent.run("One")
+            opened.append(len(transport._clients))
+            await agent.run("Two")
+        opened.append(len(transport._clients))
+        await agent.run("Three")
+        opened.append(len(transport._clients))
+        return opened
+
+    with ResponsesServer(backend) as server:
+        assert asyncio.run(run(server.base_url)) == [1, 0, 1]
+
+
+def test_concurrent_first_requests_share_one_pool() -> None:
+    backend = Backend()
+    for _ in range(8):
+        backend.reply("Hi.")
+
+    async def run(base_url: str) -> int:
+        provider = ResponsesProvider(base_url=base_url)
+        agent = Agent(ResponsesModel("gpt-4.1", provider=provider))
+        await asyncio.gather(*(agent.run("Hello") for _ in range(8)))
+        assert provider._transport is not None
+        return len(provider._transport._clients)
+
+    with ResponsesServer(backend) as server:
+        assert asyncio.run(run(server.base_url)) == 1
+
+
+async def test_a_client_of_the_caller_is_used_and_left_open(responses_backend: Backend) -> None:
+    responses_backend.reply("Hi.")
+    async with httpx2.AsyncClient(headers={"x-team": "rooms"}) as client:
+        model = ResponsesModel("gpt-4.1", base_url="https://gw.test/v1", http_client=client)
+        async with Agent(model) as agent:
+            await agent.run("Hello")
+        assert not client.is_closed
+    assert responses_backend.requests[-1].headers["x-team"] == "rooms"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [{"base_url": "https://gw.test/v1"}, {"server": "ollama"}, {"server": "orq", "api_key": "own"}],
+)
+async def test_openai_credentials_stay_with_openai(
+    responses_backend: Backend, monkeypatch: pytest.MonkeyPatch, address: dict[str, str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-openai")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-openai")
+    responses_backend.reply("Hi.")
+    await Agent(ResponsesModel("m", **address)).run("Hello")  # type: ignore[arg-type]
+    headers = responses_backend.requests[-1].headers
+    assert not [value for value in headers.values() if "openai" in value and "sk-" in value]
+    assert "openai-organization" not in headers
+    assert "openai-project" not in headers
+    assert headers["authorization"] == f"Bearer {address.get('api_key', 'no-key')}"
+
+
+async def test_the_openai_key_goes_to_openai(
+    responses_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    responses_backend.reply("Hi.")
+    await Agent(ResponsesModel("gpt-4.1")).run("Hello")
+    assert responses_backend.requests[-1].headers["authorization"] == "Bearer sk-openai"
+
+
+async def test_a_known_server_s_address_and_key_come_from_its_environment(
+    responses_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALEPH_ALPHA_BASE_URL", "https://pharia.example/v1")
+    monkeypatch.setenv("ALEPH_ALPHA_API_KEY", "aa-key")
+    responses_backend.reply("Hi.")
+    model = ResponsesModel("qwen3-32b-tool", server="aleph-alpha")
+    await Agent(model).run("Hello")
+    assert model.system == "aleph-alpha"
+    assert model.base_url == "https://pharia.example/v1/"
+    assert responses_backend.requests[-1].headers["authorization"] == "Bearer aa-key"
+
+
+def test_redirects_are_answers_because_a_key_must_not_follow_them() -> None:
+    seen: list[str] = []
+
+    def elsewhere(request: httpx2.Request) -> httpx2.Response:
+        seen.append(str(request.url))
+        return httpx2.Response(307, headers={"location": "https://evil.example/v1/responses"})
+
+    from responses_adapters.protocol.transport import LoopTransport
+
+    async def run() -> int:
+        pool = LoopTransport(lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(elsewhere)))
+        async with httpx2.AsyncClient(transport=pool) as client:
+            return (await client.get("https://gw.test/v1/responses")).status_code
+
+    assert asyncio.run(run()) == 307
+    assert seen == ["https://gw.test/v1/responses"]
+
+
+# Bad input: each says in one line what to do.
+
+
+def test_an_unknown_server_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownServerError, match="Did you mean 'valar'") as caught:
+        ResponsesModel("m", server="valarr")
+    assert "aleph-alpha" in readable(caught.value)
+
+
+def test_a_server_without_a_public_address_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("ALEPH_ALPHA_BASE_URL", raising=False)
+    with pytest.raises(ConfigurationError, match="ALEPH_ALPHA_BASE_URL") as caught:
+        ResponsesModel("m", server="aleph-alpha")
+    readable(caught.value)
+
+
+def test_a_missing_key_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VALAR_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="VALAR_API_KEY") as caught:
+        ResponsesModel("m", server="valar")
+    readable(caught.value)
+
+
+def test_an_unreachable_address_is_named() -> None:
+    model = ResponsesModel(
+        "m", base_url="http://127.0.0.1:9/v1", settings=ResponsesModelSettings(max_retries=0)
+    )
+    with pytest.raises(
+        ModelConnectionError, match=r"cannot reach http://127\.0\.0\.1:9/v1"
+    ) as caught:
+        ask(model)
+    readable(caught.value)
+
+
+def test_a_wrong_path_is_met_with_the_likely_address() -> None:
+    with ResponsesServer(Backend()) as server:
+        root = server.base_url.removesuffix("/v1")
+        model = ResponsesModel("m", base_url=f"{root}/api/chat")
+        with pytest.raises(ModelNotFoundError, match='did you mean base_url="') as caught:
+            ask(model)
+    assert "/v1" in readable(caught.value)
+
+
+async def test_a_refused_key_names_its_variable(responses_backend: Backend) -> None:
+    responses_backend.require_key("right")
+    model = ResponsesModel("m", server="orq", api_key="wrong")
+    with pytest.raises(ModelAuthenticationError, match="ORQ_API_KEY") as caught:
+        await Agent(model).run("Hello")
+    assert "wrong" not in readable(caught.value)
+
+
+async def test_an_unknown_model_is_named_with_the_address(responses_backend: Backend) -> None:
+    responses_backend.only_models("gpt-4.1")
+    model = ResponsesModel("gtp-4.1", base_url="https://gw.test/v1")
+    with pytest.raises(ModelNotFoundError, match=r"'gtp-4\.1' does not exist") as caught:
+        await Agent(model).run("Hello")
+    assert "https://gw.test/v1" in readable(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("responses_chainning", "responses_chaining"),
+        ("openai_previous_respose_id", "openai_previous_response_id"),
+        ("temprature", "temperature"),
+        ("responses_nonsense", ""),
+    ],
+)
+async def test_a_misspelt_setting_is_refused(name: str, meant: str) -> None:
+    model = ResponsesModel("m", base_url="https://gw.test/v1")
+    with pytest.raises(UserError, match=f"{name}.*{meant}") as caught:
+        await Agent(model, model_settings={name: 1}).run("Hello")  # type: ignore[arg-type]
+    readable(caught.value)
+
+
+async def test_settings_of_other_providers_pass(responses_backend: Backend) -> None:
+    responses_backend.reply("Hi.")
+    settings = {"anthropic_effort": "low", "google_labels": {}}
+    model = ResponsesModel("m", base_url="https://gw.test/v1")
+    await Agent(model, model_settings=settings).run("Hello")  # type: ignore[arg-type]
+
+
+def test_a_server_profile_is_as_good_as_a_name() -> None:
+    profile = ServerProfile(name="house", base_url="https://llm.house/v1", needs_key=False)
+    model = ResponsesModel("m", server=profile)
+    assert (model.system, model.base_url) == ("house", "https://llm.house/v1/")
+
+
+def test_without_pydantic_ai_the_room_names_the_command_and_no_room_loads_another() -> None:
+    blocked = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "pydantic_ai":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+try:
+    import responses_adapters.pydantic_ai
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    loaded = """
+import sys, responses_adapters.pydantic_ai
+print(sorted({name.split(".")[0] for name in sys.modules} & {"langgraph", "langchain", "langchain_core"}))
+"""
+    out = [
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for code in (blocked, loaded)
+    ]
+    assert out[0].startswith("MissingExtraError")
+    assert "pip install 'responses-adapters[pydantic-ai]'" in out[0]
+    assert out[1].strip() == "[]"
