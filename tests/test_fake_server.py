@@ -133,6 +133,13 @@ def test_frames_leave_one_by_one(server, client):
         assert time.monotonic() - begun > 0.2
 
 
+def test_a_stall_on_the_wire_ends_after_its_time(server, client):
+    backend = streaming(Frame(b"one"), Frame(delay=0.01, fault="stall"), Frame(b"two"))
+
+    with server.mount(backend) as tenant:
+        assert client.post(f"{tenant.base_url}/responses").content == b"onetwo"
+
+
 def test_a_second_request_is_answered_while_a_stream_is_open(server, client):
     released = threading.Event()
 

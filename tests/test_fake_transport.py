@@ -252,6 +252,12 @@ def test_silence_adds_up_over_empty_frames():
         client_of(httpx2, backend, timeout=0.05).post(URL)
 
 
+def test_a_stall_that_the_client_sits_out_takes_no_time():
+    backend = streaming(Frame(b"one"), Frame(delay=3600, fault="stall"), Frame(b"two"))
+
+    assert client_of(httpx2, backend, timeout=7200).post(URL).content == b"onetwo"
+
+
 def test_a_stall_ends_even_for_a_client_without_a_timeout():
     with pytest.raises(httpx2.ReadTimeout):
         client_of(httpx2, streaming(Frame(fault="stall")), timeout=None).post(URL)

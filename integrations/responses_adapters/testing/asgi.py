@@ -107,11 +107,12 @@ class FakeApp:
         """Send every frame; false when the connection ended first, by a fault or by the client."""
         try:
             for frame in frames:
+                endless = frame.fault == "stall" and not frame.delay
                 # A zero delay still lets the loop notice that the client has gone.
-                await asyncio.wait([gone], timeout=frame.delay)
+                await asyncio.wait([gone], timeout=None if endless else frame.delay)
                 if gone.done():
                     return False
-                if frame.fault is not None:
+                if frame.fault is not None and frame.fault != "stall":
                     await self._break(scope, frame.fault, gone)
                     return False
                 if frame.data:

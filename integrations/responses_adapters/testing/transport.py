@@ -43,8 +43,9 @@ class Handler(Protocol):
 def make_transport(backend: Handler, *, library: Library | None = None) -> Any:
     """A transport that answers from `backend`, for `Client(transport=…)` and `AsyncClient(transport=…)` alike.
 
-    Each frame of a stream reaches the reader on its own, after its delay. Faults raise what a socket raises;
-    a silence longer than the client's read time-out raises `ReadTimeout` at once instead of waiting for it.
+    Each frame of a stream reaches the reader on its own, after its delay. Faults raise what a socket raises.
+    A silence longer than the client's read time-out raises `ReadTimeout` at once instead of waiting for it,
+    and a stall takes no time at all.
 
     Args:
         backend: Answers the requests.
@@ -199,8 +200,12 @@ class _FrameStream:
         silence = 0.0
         for frame in self._frames:
             silence += frame.delay
-            if frame.fault == "stall" or (limit is not None and silence > limit):
+            stalled = frame.fault == "stall"
+            endless = stalled and (limit is None or not frame.delay)
+            if endless or (limit is not None and silence > limit):
                 raise self._kit.failure("stall", self._request, started=True)
+            if stalled:  # a stall that the client would sit out takes no time
+                continue
             if frame.delay:
                 yield frame.delay
             if frame.fault is not None:
