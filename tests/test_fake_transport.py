@@ -13,6 +13,7 @@ import httpx2
 import openai
 import pytest
 
+from responses_adapters.testing import Backend
 from responses_adapters.testing.transport import (
     async_openai_client,
     make_transport,
@@ -195,6 +196,41 @@ async def test_a_second_request_is_answered_while_a_stream_is_open():
         assert await anext(body) == b"one"
         await client.post(f"{URL}/resp_1/cancel")
         assert await anext(body) == b"two"
+
+
+async def test_concurrent_streams_advance_together():
+    backend = Scripted(lambda request: Reply(200, EVENTS, iter([Frame(b"1"), Frame(b"2")])))
+    seen = []
+
+    async def read(name: str) -> None:
+        async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+            async for chunk in answer.aiter_raw():
+                seen[:] = [*seen, name + chunk.decode()]
+
+    await asyncio.gather(read("a"), read("b"))
+
+    assert seen == ["a1", "b1", "a2", "b2"]
+
+
+async def test_a_cancelled_task_counts_as_a_client_that_left():
+    backend = Backend()
+    backend.reply("one two three four")
+    client = httpx2.AsyncClient(transport=make_transport(backend))
+    begun = asyncio.Event()
+
+    async def consume() -> None:
+        body = {"model": "m", "input": "Hi", "stream": True}
+        async with client.stream("POST", URL, json=body) as answer:
+            async for _ in answer.aiter_raw():
+                begun.set()
+
+    task = asyncio.create_task(consume())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert backend.requests[-1].disconnected
 
 
 FAULTS = [

@@ -172,7 +172,6 @@ def _sync(made: Kit) -> Callable[[Any], Any]:
             route = _route(patch, request.method, str(request.url)) if patch else "pass"
             if patch is None or route == "pass":
                 return original(transport, request)
-            request.read()
             if route == "drop":
                 return made.library.Response(202, json={})
             return made.respond(patch.backend, request)
@@ -189,10 +188,9 @@ def _async(made: Kit) -> Callable[[Any], Any]:
             route = _route(patch, request.method, str(request.url)) if patch else "pass"
             if patch is None or route == "pass":
                 return await original(transport, request)
-            await request.aread()
             if route == "drop":
                 return made.library.Response(202, json={})
-            return made.respond(patch.backend, request)
+            return await made.respond_async(patch.backend, request)
 
         return handle_async_request
 

@@ -104,11 +104,21 @@ class Kit:
     stream: type[_FrameStream]
 
     def respond(self, backend: Handler, request: Any) -> Any:
-        """The library's own response to its own `request`, whose body has been read.
+        """The library's own response to its own `request`.
 
         Raises:
             The library's `TransportError`s, where the reply is a fault.
         """
+        request.read()
+        return self._respond(backend, request)
+
+    async def respond_async(self, backend: Handler, request: Any) -> Any:
+        """As `respond`, letting other tasks run once, as they do while a socket is awaited."""
+        await request.aread()
+        await asyncio.sleep(0)
+        return self._respond(backend, request)
+
+    def _respond(self, backend: Handler, request: Any) -> Any:
         reply = backend.handle(
             Request(
                 method=request.method.upper(),
@@ -164,12 +174,10 @@ class _Transport:
         self.backend = backend
 
     def handle_request(self, request: Any) -> Any:
-        request.read()
         return kit(self.library).respond(self.backend, request)
 
     async def handle_async_request(self, request: Any) -> Any:
-        await request.aread()
-        return kit(self.library).respond(self.backend, request)
+        return await kit(self.library).respond_async(self.backend, request)
 
 
 class _FrameStream:
@@ -190,6 +198,7 @@ class _FrameStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for step in self._steps():
             if isinstance(step, bytes):
+                await asyncio.sleep(0)  # as at every read from a socket, others may run, or cancel
                 yield step
             else:
                 await asyncio.sleep(step)
