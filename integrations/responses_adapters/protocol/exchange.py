@@ -205,6 +205,7 @@ class _Call:
             requests=self.requests,
             previous_response_id=self.plan.previous_response_id,
             anchor=self._anchors(response),
+            stored=self._stored(response),
             setup=self.setup.digest,
             ledger=self.turn.ledger,
         )
@@ -309,8 +310,7 @@ class _Call:
         self, response_id: str | None, cause: Exception | None
     ) -> Generator[Command, Any, dict[str, Any]]:
         """Fetch what a cut stream did not deliver, where the server keeps it."""
-        stored = self.turn.body.get("store") is not False and self.profile.store != "never"
-        if response_id is not None and stored and self.profile.retrieves:
+        if response_id is not None and self._stored({}) and self.profile.retrieves:
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
             if reply.status == 200 and isinstance(reply.body, dict):
                 response = yield from self._settle(reply.body)
@@ -354,12 +354,15 @@ class _Call:
         return (
             response.get("status", "completed") in _CONTINUABLE
             and _id(response) is not None
-            and response.get("store") is not False
-            and self.turn.body.get("store") is not False
-            and self.profile.store != "never"
+            and self._stored(response)
             and (self.profile.state != "replay" or self.turn.chaining == "always")
             and self.turn.memory.kind != "lost"
         )
+
+    def _stored(self, response: Mapping[str, Any]) -> bool:
+        """Whether the server keeps this response, as far as anyone said; some do not echo `store`."""
+        asked, echoed = self.turn.body.get("store"), response.get("store")
+        return self.profile.store != "never" and asked is not False and echoed is not False
 
 
 def _id(response: Mapping[str, Any]) -> str | None:

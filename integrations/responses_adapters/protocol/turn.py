@@ -121,6 +121,7 @@ class Outcome:
         requests: Create requests of this call.
         previous_response_id: What the last create request continued.
         anchor: Whether a later turn may continue this response.
+        stored: Whether the server keeps it.
         setup: Digest of instructions, tools, format and model.
         ledger: The local view that was sent.
     """
@@ -133,6 +134,7 @@ class Outcome:
     requests: int
     previous_response_id: str | None
     anchor: bool
+    stored: bool
     setup: str
     ledger: Ledger
 
@@ -148,7 +150,7 @@ class Outcome:
                 "why": self.why,
                 "sent": self.sent,
                 "bytes": self.bytes_sent,
-                "stored": self.response.get("store") is not False,
+                "stored": self.stored,
                 "setup": self.setup,
                 "input_tokens": tokens[0] if tokens else None,
                 "output_tokens": tokens[1] if tokens else None,
