@@ -1,0 +1,130 @@
+"""The chat model that a user already has, as a `ChatResponses` over the same OpenAI clients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.retry import RunnableRetry
+from langchain_openai.chat_models.base import BaseChatOpenAI
+
+from ..errors import ConfigurationError
+from ..profiles import ServerProfile
+from .chat_model import ChatResponses
+from .options import ALIASES, RequestOptions
+
+__all__ = ["from_chat_openai", "responses_model"]
+
+_SAME_NAME: Final = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "top_logprobs",
+    "reasoning",
+    "verbosity",
+    "include",
+    "truncation",
+    "service_tier",
+    "store",
+    "stop",
+)
+"""Request options that ChatOpenAI calls the same."""
+
+_LANGCHAIN: Final = ("callbacks", "tags", "metadata", "rate_limiter", "cache", "disable_streaming")
+_MEANINGLESS: Final = frozenset(
+    {"model", "stream_usage", "use_responses_api", "use_previous_response_id", "output_version"}
+)
+
+
+def responses_model(
+    model: Runnable[Any, Any], *, tools: Sequence[Any] | None = None
+) -> Runnable[Any, AIMessage]:
+    """The same model on our own path, its bindings (tools, options, configuration) kept.
+
+    Args:
+        model: A `ChatResponses` or a `ChatOpenAI` (Azure's included), with or without bindings.
+        tools: Tools to offer; they replace bound ones.
+
+    Raises:
+        ConfigurationError: It is, or is wrapped in, something else.
+    """
+    kwargs: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    factories: list[Any] = []
+    inner: Any = model
+    while isinstance(inner, RunnableBindingBase):
+        if isinstance(inner, RunnableRetry):
+            raise ConfigurationError(
+                "with_retry() around the model would run a turn again that may have been accepted: leave it out and"
+                " give the node RetryPolicy(retry_on=responses_retry_on)"
+            )
+        kwargs = {**inner.kwargs, **kwargs}
+        config = {**inner.config, **config}
+        factories += inner.config_factories
+        inner = inner.bound
+    if isinstance(inner, BaseChatOpenAI):
+        inner = from_chat_openai(inner)
+        kwargs = {key: value for key, value in kwargs.items() if key not in _MEANINGLESS}
+    elif not isinstance(inner, ChatResponses):
+        raise ConfigurationError(
+            f"cannot send through {type(inner).__name__}: pass a model name, a ChatResponses, or a ChatOpenAI (with or"
+            " without bind_tools)"
+        )
+    found = tools if tools is not None else kwargs.pop("tools", None)
+    kwargs.pop("tools", None)
+    if found and inner.bound_tools is not found:
+        result: Any = inner.bind_tools(found, **kwargs)
+    elif found:
+        result = inner.bind(tools=found, **kwargs)
+    else:
+        result = inner.bind(**kwargs) if kwargs else inner
+    if config or factories:
+        result = RunnableBinding(bound=result, config=config, config_factories=factories)
+    return result
+
+
+def from_chat_openai(
+    llm: BaseChatOpenAI, *, server: str | ServerProfile | None = None
+) -> ChatResponses:
+    """A `ChatResponses` with the clients, parameters, callbacks and tags of a `ChatOpenAI`.
+
+    Args:
+        llm: The model.
+        server: Name or profile of the server; by default known by the client's address.
+
+    Raises:
+        ConfigurationError: The model sets an option that the Responses API does not have.
+    """
+    options: dict[str, Any] = {name: getattr(llm, name) for name in (*_SAME_NAME, *_LANGCHAIN)}
+    options["max_output_tokens"] = llm.max_tokens
+    if llm.reasoning is None and llm.reasoning_effort is not None:
+        options["reasoning"] = {"effort": llm.reasoning_effort}
+    extra = dict(llm.extra_body or {})
+    for name, value in llm.model_kwargs.items():
+        known = ALIASES.get(name, name)
+        if name == "metadata":
+            options["request_metadata"] = value
+        elif known in RequestOptions.model_fields:
+            options[known] = value
+        else:
+            extra[name] = value
+    if llm.context_management is not None:
+        extra["context_management"] = llm.context_management
+    refused = [name for name in ("seed", "logit_bias", "n") if getattr(llm, name) not in {None, 1}]
+    if refused:
+        raise ConfigurationError(
+            f"ChatOpenAI sets {', '.join(refused)}, which the Responses API does not have: leave it out"
+        )
+    options["extra_body"] = extra or None
+    return ChatResponses(
+        llm.model_name,
+        client=llm.root_client,
+        async_client=llm.root_async_client,
+        server=server,
+        streaming=llm.streaming,
+        **{name: value for name, value in options.items() if value is not None},
+    )

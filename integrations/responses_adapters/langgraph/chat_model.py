@@ -1,0 +1,408 @@
+"""A chat model over any Responses server, whose every answer knows which messages the server has seen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from contextvars import ContextVar
+from typing import Any, Final, Literal, NamedTuple
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from pydantic import ConfigDict, PrivateAttr, SecretStr
+
+from ..errors import ConfigurationError
+from ..profiles import ServerProfile, resolve_endpoint
+from ..protocol.chain import Entry, Ledger
+from ..protocol.turn import Event, Outcome, Turn
+from ..tools import Toolbox
+from .answers import AnswerStream, to_message
+from .connection import Connection, GivenClients, OwnClients
+from .messages import conversation_items, fingerprint, lift_instructions
+from .options import ALIASES, RequestOptions, create_body, refuse_unknown
+
+__all__ = ["ChatResponses"]
+
+STAMP: Final = "responses"
+"""Key of the stamp in `response_metadata`."""
+
+_CALL_OPTIONS: Final = frozenset(
+    {
+        *RequestOptions.model_fields,
+        *ALIASES,
+        "chain",
+        "chaining",
+        "extra_headers",
+        "instructions",
+        "previous_response_id",
+        "stream",
+        "strict",
+        "tools",
+    }
+)
+
+
+class _Run(NamedTuple):
+    """What `invoke` tells the call below it, and gets back.
+
+    LangChain gives streamed calls no configuration, rebuilds their message from chunks, and repairs cut JSON on the
+    way; `invoke` hands out what the server said instead.
+    """
+
+    metadata: Mapping[str, Any]
+    answers: list[AIMessage]
+
+
+_run: ContextVar[_Run | None] = ContextVar("responses_run", default=None)
+
+
+class ChatResponses(RequestOptions, BaseChatModel):
+    """Chat with any server that speaks the Responses API.
+
+    Every answer carries a stamp of the messages that the server has seen. A later call with those messages, unedited,
+    sends only what is new; any other call sends everything. Beside the options below, every parameter of the
+    API is one (see `RequestOptions`).
+
+    Args:
+        model: Name of the model.
+        server: A known server (`"openai"`, `"aleph-alpha"`, `"orq"` …) or a `ServerProfile`; by default known by
+            its address.
+        base_url: Address of the API, up to and with its version (`https://host/v1`).
+        api_key: Key of the server; by default from its environment variable.
+        instructions: System prompt; leading system messages are added to it.
+        chaining: `"auto"` chains where the server proved or is known to keep conversations, `"always"` without
+            proof, `"never"` sends everything every time.
+        chain: Whose conversation this is; by default the agent's or node's name. Agents that share messages do not
+            share hidden reasoning.
+        on_dangling_calls: What to do about a tool call that nobody answered: `"output"` answers it with an error
+            that the model can read, `"raise"` raises.
+        timeout: Seconds to wait for the server, or a timeout object of the SDK's HTTP library.
+        max_retries: Further attempts after a refused connection, 429 or 5xx.
+        poll_interval: Seconds between polls of a background response.
+        poll_timeout: Seconds until polling gives up; `None` waits for ever.
+        default_headers: Headers of every request.
+        client: An OpenAI client to send through, instead of one made from `base_url` and `api_key`.
+        async_client: The same for asynchronous calls.
+        http_client: HTTP client for synchronous calls (of httpx2 with openai 3, of httpx before).
+        http_async_client: HTTP client for asynchronous calls.
+        stamp_secret: What stamps are sealed with, where workers do not share one API key.
+        streaming: Whether `invoke` streams too.
+
+    Raises:
+        UnknownServerError: No server has that name.
+        ConfigurationError: An option is missing, misspelt, or contradicts another one.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    model: str
+    server: str | ServerProfile | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    instructions: str | None = None
+    chaining: Literal["auto", "always", "never"] = "auto"
+    chain: str | None = None
+    on_dangling_calls: Literal["output", "raise"] = "output"
+    timeout: Any = None
+    max_retries: int = 2
+    poll_interval: float = 2.0
+    poll_timeout: float | None = 600.0
+    default_headers: dict[str, str] | None = None
+    client: Any = None
+    async_client: Any = None
+    http_client: Any = None
+    http_async_client: Any = None
+    stamp_secret: SecretStr | None = None
+    streaming: bool = False
+    output_version: str | None = None
+
+    _connection: Connection = PrivateAttr()
+    _toolbox: Toolbox | None = PrivateAttr(default=None)
+
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        refuse_unknown("ChatResponses", options, [*type(self).model_fields, *ALIASES])
+        if model is not None:
+            options["model"] = model
+        if "model" not in options:
+            raise ConfigurationError('ChatResponses needs a model: ChatResponses("gpt-5", …)')
+        if options.get("output_version") not in {None, "responses/v1"}:
+            raise ConfigurationError(
+                "content stays as the server sent it, so that it can be replayed: read message.content_blocks for"
+                " LangChain's standard blocks, and leave output_version out"
+            )
+        store = options.get("store")
+        if store is not None and not isinstance(store, bool):
+            raise ConfigurationError(
+                "store= is the Responses flag (a bool); pass a BaseStore to compile(store=…)"
+            )
+        super().__init__(**{ALIASES.get(name, name): value for name, value in options.items()})
+        self._connection = self._connect()
+
+    def _connect(self) -> Connection:
+        secret = self.stamp_secret.get_secret_value() if self.stamp_secret else None
+        if self.client is not None or self.async_client is not None:
+            return GivenClients(
+                self.client, self.async_client, server=self.server, stamp_secret=secret
+            )
+        endpoint = resolve_endpoint(
+            self.server,
+            base_url=self.base_url,
+            api_key=self.api_key.get_secret_value() if self.api_key else None,
+        )
+        return OwnClients(
+            endpoint,
+            stamp_secret=secret,
+            default_headers=self.default_headers,
+            http_client=self.http_client,
+            http_async_client=self.http_async_client,
+        )
+
+    @property
+    def server_profile(self) -> ServerProfile:
+        """Facts about the server in use."""
+        return self._connection.profile
+
+    @property
+    def bound_tools(self) -> list[dict[str, Any]] | None:
+        """Wire definitions of the tools bound to this copy of the model, `None` without any."""
+        return self._toolbox.definitions if self._toolbox is not None else None
+
+    @property
+    def _llm_type(self) -> str:
+        return "responses"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        chosen = {name: getattr(self, name) for name in RequestOptions.model_fields}
+        return {
+            "model": self.model,
+            "server": self._connection.profile.name,
+            "base_url": self._connection.base_url,
+            "instructions": self.instructions,
+        } | {name: value for name, value in chosen.items() if value is not None}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        params["ls_provider"] = self._connection.profile.name
+        params["ls_model_name"] = self.model
+        if (limit := kwargs.get("max_output_tokens", self.max_output_tokens)) is not None:
+            params["ls_max_tokens"] = limit
+        return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return ModelProfile(tool_calling=True, structured_output=True)
+
+    def invoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """The answer to these messages; see `ChatResponses`."""
+        run = _Run(ensure_config(config).get("metadata") or {}, [])
+        token = _run.set(run)
+        try:
+            message = super().invoke(input, config, **kwargs)
+        finally:
+            _run.reset(token)
+        return _as_said(message, run.answers)
+
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """The answer to these messages; see `ChatResponses`."""
+        run = _Run(ensure_config(config).get("metadata") or {}, [])
+        token = _run.set(run)
+        try:
+            message = await super().ainvoke(input, config, **kwargs)
+        finally:
+            _run.reset(token)
+        return _as_said(message, run.answers)
+
+    def bind_tools(
+        self,
+        tools: Sequence[Any],
+        *,
+        tool_choice: Any = None,
+        strict: bool | Literal["auto"] | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Offer tools to the model.
+
+        Args:
+            tools: LangChain tools, callables, Pydantic models, JSON schemas or wire dicts; hosted tools
+                (`{"type": "web_search"}`, `{"type": "orq:google_search"}` …) go out untouched.
+            tool_choice: As in `RequestOptions`.
+            strict: `True` insists on strict schemas and raises where a tool has none; `"auto"` (the default) is
+                strict where nothing is lost by it.
+            **kwargs: Further call options.
+
+        Raises:
+            NotStrictError: `strict=True` and a tool has no faithful strict form.
+            ToolConversionError: An object cannot be expressed as a tool.
+            ConfigurationError: An option is misspelt.
+        """
+        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        toolbox = Toolbox(tools, strict="auto" if strict is None else strict)
+        bound = self.model_copy()
+        bound._toolbox = toolbox
+        if tool_choice is not None:
+            kwargs["tool_choice"] = tool_choice
+        return bound.bind(tools=toolbox.definitions, **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._prepare(messages, stop, kwargs, stream=False)
+        outcome = self._connection.client(**call.transport).complete(call.turn)
+        return ChatResult(generations=[ChatGeneration(message=call.answer(outcome))])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call = self._prepare(messages, stop, kwargs, stream=False)
+        outcome = await self._connection.async_client(**call.transport).complete(call.turn)
+        return ChatResult(generations=[ChatGeneration(message=call.answer(outcome))])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        call = self._prepare(messages, stop, kwargs, stream=True)
+        for step in self._connection.client(**call.transport).run(call.turn):
+            if (chunk := call.chunk(step)) is not None:
+                yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        call = self._prepare(messages, stop, kwargs, stream=True)
+        async with aclosing(
+            self._connection.async_client(**call.transport).run(call.turn)
+        ) as steps:
+            async for step in steps:
+                if (chunk := call.chunk(step)) is not None:
+                    yield chunk
+
+    def _prepare(
+        self,
+        messages: Sequence[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        *,
+        stream: bool,
+    ) -> _Call:
+        """Everything about one call that needs no I/O."""
+        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        options = dict(kwargs)
+        if stop is not None:
+            options["stop"] = stop
+        options.pop("stream", None)
+        lifted, conversation = lift_instructions(messages)
+        instructions = options.pop("instructions", self.instructions)
+        texts = [text for text in (instructions, lifted) if text]
+        if not conversation:
+            raise ConfigurationError(
+                "there are no messages to send: pass at least one message that is not a system message"
+            )
+        toolbox = self._tools(options)
+        chain = options.pop("chain", self.chain)
+        if chain is None:
+            run = _run.get()
+            chain = chain_name(run.metadata if run else ensure_config().get("metadata"))
+        connection = self._connection
+        chaining = options.pop("chaining", self.chaining)
+        seed = options.pop("previous_response_id", None)
+        headers = options.pop("extra_headers", None)
+        full_instructions = "\n\n".join(texts) or None
+        ledger = Ledger(
+            [Entry(fingerprint(m), m.response_metadata.get(STAMP)) for m in conversation],
+            key=connection.key,
+            chain=chain,
+            scope=connection.scope,
+            instructions=full_instructions,
+            seed=seed,
+        )
+        turn = Turn(
+            body=create_body(self.model, self, options, toolbox=toolbox),
+            ledger=ledger,
+            groups=lambda start: conversation_items(conversation, start),
+            profile=connection.profile,
+            memory=connection.memory,
+            instructions=full_instructions,
+            chaining=chaining,
+            stream=stream,
+            on_dangling=self.on_dangling_calls,
+            max_retries=self.max_retries,
+            poll_interval=self.poll_interval,
+            poll_timeout=self.poll_timeout,
+        )
+        return _Call(turn, toolbox, {"extra_headers": headers, "timeout": self.timeout})
+
+    def _tools(self, options: dict[str, Any]) -> Toolbox | None:
+        """The tools of this call: the bound ones, or those given with it."""
+        tools = options.pop("tools", None)
+        strict = options.pop("strict", None)
+        if self._toolbox is not None and (tools is None or tools is self._toolbox.definitions):
+            return self._toolbox
+        return Toolbox(tools, strict="auto" if strict is None else strict) if tools else None
+
+
+class _Call:
+    """One call between its preparation and its answer, the same whether it streams or not."""
+
+    def __init__(self, turn: Turn, toolbox: Toolbox | None, transport: dict[str, Any]) -> None:
+        self.turn = turn
+        self.transport = transport
+        self._decode = toolbox.decode_call if toolbox is not None else None
+        self._stream = AnswerStream(self._decode)
+
+    def answer(self, outcome: Outcome) -> AIMessage:
+        """The stamped message of the finished response."""
+        message = to_message(outcome.response, self._decode)
+        message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
+        if (run := _run.get()) is not None:
+            run.answers.append(message)
+        return message
+
+    def chunk(self, step: Event | Outcome) -> ChatGenerationChunk | None:
+        """The chunk that one step of the exchange is worth, if any."""
+        if isinstance(step, Outcome):
+            last = self._stream.finish(self.answer(step), step.response.get("output") or ())
+            return ChatGenerationChunk(message=last)
+        message = self._stream.push(step)
+        return ChatGenerationChunk(message=message) if message is not None else None
+
+
+def chain_name(metadata: Mapping[str, Any] | None) -> str:
+    """Whose conversation a run belongs to: the agent's name, else the place of its node in the graph."""
+    if not metadata:
+        return ""
+    if agent := metadata.get("lc_agent_name"):
+        return str(agent)
+    namespace = str(metadata.get("langgraph_checkpoint_ns") or metadata.get("langgraph_node") or "")
+    return "|".join(part.partition(":")[0] for part in namespace.split("|"))
+
+
+def _as_said(message: AIMessage, answers: list[AIMessage]) -> AIMessage:
+    """The answer as the server gave it, under the id of the run; a cached message as it is."""
+    if not answers:
+        return message
+    answer = answers[-1]
+    answer.id = message.id
+    return answer

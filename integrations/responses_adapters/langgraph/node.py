@@ -1,0 +1,148 @@
+"""The LangGraph node: state in, answer out, and the server sees exactly the messages in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langgraph.runtime import Runtime, get_runtime
+
+from ..errors import ConfigurationError, MaxIterationsError
+from .adopt import responses_model
+from .chat_model import ChatResponses
+from .state import STAMP, as_messages, last_response_id
+
+__all__ = ["ResponsesNode"]
+
+PerRun: TypeAlias = Callable[[Any, Runtime[Any]], Any]
+"""A function of the state and the runtime, called on every turn."""
+
+_CHECKPOINTER: Final = "__pregel_checkpointer"  # LangGraph's key; its value is None without one
+_SEED: Final = "previous_response_id"
+
+
+class ResponsesNode(Runnable[Any, dict[str, Any]]):
+    """A node that sends the messages in the state to a Responses server and adds its answer.
+
+        graph = StateGraph(MessagesState)
+        graph.add_node("model", ResponsesNode(ChatOpenAI(model="gpt-5").bind_tools(tools)))
+
+    Works with any state that has messages; the schema needs no other key. If it has one called
+    `previous_response_id`, the id of every response is written there. A conversation begun elsewhere is continued by
+    `config["configurable"]["previous_response_id"]`, or by that state key in a graph without a checkpointer.
+
+    Args:
+        model: A model name, a `ChatResponses`, or the `ChatOpenAI` you have; with or without bound tools.
+        tools: Anything `ChatResponses.bind_tools` takes.
+        instructions: System prompt, or a function of state and runtime that returns it.
+        model_settings: Request options for each turn, or a function of state and runtime that returns them.
+        messages_key: State key of the messages.
+        max_iterations: Model turns since the last user message at which the node gives up.
+        name: Name in traces.
+        **options: Where `model` is a name: every option of `ChatResponses`.
+
+    Raises:
+        ConfigurationError: An option is missing, misspelt, or contradicts another one.
+    """
+
+    def __init__(
+        self,
+        model: str | Runnable[Any, Any],
+        *,
+        tools: Sequence[Any] | None = None,
+        instructions: str | PerRun | None = None,
+        model_settings: Mapping[str, Any] | PerRun | None = None,
+        messages_key: str = "messages",
+        max_iterations: int | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        if isinstance(model, str):
+            model = ChatResponses(model, **options)
+        elif options:
+            raise ConfigurationError(
+                f"{', '.join(options)}: these belong to the model; set them where {type(model).__name__} is made"
+            )
+        self.model = responses_model(model, tools=tools)
+        self.name = name
+        self._instructions = instructions
+        self._settings = model_settings
+        self._messages_key = messages_key
+        self._max_iterations = max_iterations
+
+    def invoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The state update of one turn: the answer, and its id for schemas that keep it."""
+        messages, settings = self._prepare(input, ensure_config(config))
+        return self._update(self.model.invoke(messages, config, **settings, **kwargs))
+
+    async def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The state update of one turn: the answer, and its id for schemas that keep it."""
+        messages, settings = self._prepare(input, ensure_config(config))
+        return self._update(await self.model.ainvoke(messages, config, **settings, **kwargs))
+
+    def _prepare(
+        self, state: Any, config: RunnableConfig
+    ) -> tuple[list[BaseMessage], dict[str, Any]]:
+        """The messages to send and the options of this turn."""
+        messages = as_messages(_read(state, self._messages_key) or ())
+        if not messages:
+            raise ConfigurationError(
+                f"the state holds no {self._messages_key}: put at least one user message there before this node runs"
+            )
+        self._check_iterations(messages)
+        settings = dict(self._for_run(self._settings, state) or {})
+        if (instructions := self._for_run(self._instructions, state)) is not None:
+            settings["instructions"] = instructions
+        if (seed := self._seed(state, messages, config)) is not None:
+            settings.setdefault(_SEED, seed)
+        return messages, settings
+
+    def _update(self, message: AIMessage) -> dict[str, Any]:
+        # LangGraph leaves out what the schema does not declare.
+        return {self._messages_key: [message], _SEED: last_response_id([message])}
+
+    def _check_iterations(self, messages: Sequence[BaseMessage]) -> None:
+        if self._max_iterations is None:
+            return
+        turns = 0
+        for message in reversed(messages):
+            if isinstance(message, HumanMessage):
+                break
+            turns += isinstance(message, AIMessage)
+        if turns >= self._max_iterations:
+            raise MaxIterationsError(
+                f"the model has had {turns} turns since the last user message (max_iterations={self._max_iterations}):"
+                " raise the limit, or look at the tool outputs that keep it going",
+                response_id=last_response_id(messages),
+            )
+
+    def _for_run(self, value: Any, state: Any) -> Any:
+        return value(state, get_runtime()) if callable(value) else value
+
+    def _seed(
+        self, state: Any, messages: Sequence[BaseMessage], config: RunnableConfig
+    ) -> str | None:
+        """The response begun elsewhere that this conversation continues.
+
+        With a checkpointer, or once an answer of ours is among the messages, the id in the state is our own.
+        """
+        configurable = config.get("configurable") or {}
+        if (seed := configurable.get(_SEED)) is not None:
+            return str(seed)
+        ours = any(STAMP in message.response_metadata for message in messages)
+        if ours or configurable.get(_CHECKPOINTER) is not None:
+            return None
+        found = _read(state, _SEED)
+        return found if isinstance(found, str) and found else None
+
+
+def _read(state: Any, key: str) -> Any:
+    if isinstance(state, Mapping):
+        return state.get(key)
+    return getattr(state, key, None)

@@ -1,0 +1,177 @@
+"""Request parameters of the Responses API as options: typed, documented, and refused when misspelt."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+
+from ..errors import ConfigurationError
+from ..tools import Toolbox, clean_name, to_responses_tool
+
+__all__ = ["ALIASES", "RequestOptions", "create_body", "refuse_unknown", "text_format"]
+
+
+class RequestOptions(BaseModel):
+    """Parameters of a create request; `None` leaves a parameter to the server.
+
+    Each can be set on the model, per call (`model.invoke(messages, temperature=0)`, `model.bind(…)`) and per run of
+    a node (`model_settings=`).
+    """
+
+    temperature: float | None = None
+    """Sampling temperature, 0 to 2."""
+    top_p: float | None = None
+    """Nucleus sampling, 0 to 1."""
+    max_output_tokens: int | None = None
+    """Limit on visible and reasoning tokens together; `max_tokens` is accepted as another name."""
+    max_tool_calls: int | None = None
+    """Limit on calls of hosted tools in one response."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer may hold several tool calls."""
+    tool_choice: Any = None
+    """`"auto"`, `"none"`, `"required"` (or `"any"`), the name of a tool, or the wire form."""
+    reasoning: dict[str, Any] | None = None
+    """Reasoning options, such as `{"effort": "low", "summary": "auto"}`."""
+    text: dict[str, Any] | None = None
+    """Text options in their wire form; `response_format` and `verbosity` are the easy way."""
+    response_format: Any = None
+    """Schema of the answer: a Pydantic model, TypedDict, JSON schema, or a format dict of either OpenAI API."""
+    verbosity: Literal["low", "medium", "high"] | None = None
+    """How long answers should be."""
+    presence_penalty: float | None = None
+    """Penalty on tokens that already appeared, -2 to 2."""
+    frequency_penalty: float | None = None
+    """Penalty by how often tokens appeared, -2 to 2."""
+    top_logprobs: int | None = None
+    """Alternatives per token to report, 0 to 20; needs `include=["message.output_text.logprobs"]` at OpenAI."""
+    truncation: Literal["auto", "disabled"] | None = None
+    """What the server does when the context is too long."""
+    store: bool | None = None
+    """Whether the server keeps the response; without it there is nothing to chain on and every turn replays."""
+    service_tier: str | None = None
+    """Processing tier, such as `"auto"`, `"flex"`, `"priority"`."""
+    user: str | None = None
+    """End-user id (older servers; `safety_identifier` and `prompt_cache_key` replace it)."""
+    safety_identifier: str | None = None
+    """Stable, anonymous end-user id for abuse detection."""
+    prompt_cache_key: str | None = None
+    """Routing hint for the prompt cache."""
+    prompt_cache_retention: str | None = None
+    """How long the prompt cache is kept, such as `"24h"`."""
+    request_metadata: dict[str, str] | None = None
+    """The request's `metadata`; LangChain's `metadata=` stays what it is, a note for traces."""
+    include: list[str] | None = None
+    """Extra output to return, such as `"reasoning.encrypted_content"`."""
+    background: bool | None = None
+    """Run on the server in the background and poll; the call returns when the response has finished."""
+    stream_options: dict[str, Any] | None = None
+    """Options of the event stream, such as `{"include_obfuscation": False}`."""
+    stop: list[str] | str | None = None
+    """Stop sequences, for servers that know them (OpenAI's Responses API does not)."""
+    extra_body: dict[str, Any] | None = None
+    """Further body fields, sent as they are (`variables`, `memory`, `conversation`, …)."""
+
+
+ALIASES: Final = {
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "stop_sequences": "stop",
+}
+"""Names that other chat models have for the same option."""
+_RENAMED: Final = {"request_metadata": "metadata"}
+_MERGED: Final = frozenset({"text", "response_format", "verbosity", "tool_choice", "extra_body"})
+
+
+def create_body(
+    model: str, options: RequestOptions, overrides: Mapping[str, Any], *, toolbox: Toolbox | None
+) -> dict[str, Any]:
+    """The create body without what the conversation decides: input, instructions, previous id, stream.
+
+    Args:
+        model: Name of the model.
+        options: Options of the model.
+        overrides: Options of this call; they win.
+        toolbox: Tools to offer.
+
+    Raises:
+        ConfigurationError: A format or tool choice cannot be expressed.
+    """
+    chosen = {name: getattr(options, name) for name in RequestOptions.model_fields}
+    chosen |= {ALIASES.get(name, name): value for name, value in overrides.items()}
+    body: dict[str, Any] = {"model": model}
+    if toolbox is not None and toolbox.definitions:
+        body["tools"] = toolbox.definitions
+    for name, value in chosen.items():
+        if value is not None and name not in _MERGED:
+            body[_RENAMED.get(name, name)] = value
+    if chosen["tool_choice"] is not None:
+        body["tool_choice"] = _tool_choice(chosen["tool_choice"], body.get("tools", ()))
+    text = dict(chosen["text"] or {})
+    if chosen["response_format"] is not None:
+        text["format"] = text_format(chosen["response_format"])
+    if chosen["verbosity"] is not None:
+        text["verbosity"] = chosen["verbosity"]
+    if text:
+        body["text"] = text
+    return body | (options.extra_body or {}) | (chosen["extra_body"] or {})
+
+
+def text_format(schema: Any) -> dict[str, Any]:
+    """The `text.format` of a schema: any class or JSON schema, or the format dict of either OpenAI API."""
+    if isinstance(schema, Mapping) and schema.get("type") == "json_schema":
+        inner = schema.get("json_schema") or {k: v for k, v in schema.items() if k != "type"}
+        return {"type": "json_schema", **inner}
+    if isinstance(schema, Mapping) and schema.get("type") in {"text", "json_object", "grammar"}:
+        return dict(schema)
+    tool = to_responses_tool(schema)
+    described = {"description": tool["description"]} if tool.get("description") else {}
+    return {
+        "type": "json_schema",
+        "name": tool["name"],
+        **described,
+        "schema": tool["parameters"],
+        "strict": tool["strict"],
+    }
+
+
+def _tool_choice(choice: Any, tools: Iterable[Mapping[str, Any]]) -> Any:
+    if isinstance(choice, bool):
+        return "required" if choice else "auto"
+    if isinstance(choice, str):
+        if choice in {"auto", "none", "required"}:
+            return choice
+        if choice == "any":
+            return "required"
+        by_name = {tool.get("name"): tool for tool in tools}
+        if (tool := by_name.get(clean_name(choice))) is not None:
+            return {"type": tool["type"], "name": tool["name"]}
+        if any(tool.get("type") == choice for tool in tools):
+            return {"type": choice}
+        known = ", ".join(str(tool.get("name") or tool.get("type")) for tool in tools) or "none"
+        raise ConfigurationError(
+            f"tool_choice={choice!r} names no bound tool{did_you_mean(choice, filter(None, by_name))} Bound: {known}"
+        )
+    if isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping):
+        return {"type": "function", "name": clean_name(choice["function"]["name"])}
+    return choice
+
+
+def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise for the first option that does not exist, with the likely one.
+
+    Raises:
+        ConfigurationError: An option is unknown.
+    """
+    names = sorted(known)
+    for name in given:
+        if name not in names:
+            raise ConfigurationError(f"{owner} has no option {name!r}{did_you_mean(name, names)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`: did you mean 'x'?`, or a full stop."""
+    near = difflib.get_close_matches(name, [*known], n=1, cutoff=0.6)
+    return f": did you mean {near[0]!r}?" if near else "."
