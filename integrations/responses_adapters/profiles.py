@@ -40,6 +40,10 @@ class ServerProfile:
             `"on_request"`, `"always"` (sent unasked), `"never"` (refused), or `"by_model"` where that is up to the model.
         json_schema: `text.format` of type `json_schema` is supported.
         json_object: `text.format` of type `json_object` is supported.
+        strict: Function tools may carry `strict`.
+        reasoning_summary: What the field of `reasoning` that asks for a summary is called.
+        input_items: `"easy"` takes messages without `type` and assistant text as a plain string, `"typed"` needs
+            every item's `type` and assistant text as `output_text` parts.
         refuses: Request parameters answered with an error.
         retention: Seconds a stored response is kept, `None` where unknown.
     """
@@ -63,6 +67,9 @@ class ServerProfile:
     encrypted_reasoning: Literal["on_request", "always", "never", "by_model"] = "by_model"
     json_schema: bool = True
     json_object: bool = True
+    strict: bool = True
+    reasoning_summary: str = "summary"
+    input_items: Literal["easy", "typed"] = "easy"
     refuses: frozenset[str] = frozenset()
     retention: int | None = None
 
@@ -98,6 +105,7 @@ _PROFILES: Final = (
         echoes_previous_id=True,
         cancels=False,
         encrypted_reasoning="on_request",
+        input_items="typed",
     ),
     ServerProfile(
         name="valar",
@@ -112,6 +120,7 @@ _PROFILES: Final = (
         cancels=False,
         encrypted_reasoning="never",
         json_object=False,
+        reasoning_summary="generate_summary",
         refuses=frozenset(
             {
                 "previous_response_id",
@@ -119,6 +128,7 @@ _PROFILES: Final = (
                 "instructions",
                 "parallel_tool_calls",
                 "prompt",
+                "truncation",
             }
         ),
     ),
@@ -145,6 +155,7 @@ _PROFILES: Final = (
         state="server",
         cancels=False,
         json_object=False,
+        input_items="typed",
     ),
     ServerProfile(
         name="otari",
