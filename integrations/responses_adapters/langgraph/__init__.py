@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
 
-for _package in ("langgraph", "langchain_core"):
+for _package in ("langgraph", "langchain_core", "langchain_openai"):
     if find_spec(_package) is None:
         raise MissingExtraError("langgraph", _package.replace("_", "-"))
 
