@@ -39,14 +39,12 @@ with ResponsesServer(Backend()):
 """
 
 HIDE = """
-import sys
+from importlib.machinery import PathFinder
 
-class Hide:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == {hidden!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Hide())
+find_spec = PathFinder.find_spec
+PathFinder.find_spec = lambda name, path=None, target=None: (
+    None if name.partition(".")[0] == {hidden!r} else find_spec(name, path, target)
+)
 """
 
 

@@ -32,11 +32,30 @@ PUBLIC = {
         "find_server",
         "known_servers",
     ],
+    "responses_adapters.langgraph": [
+        "ChatResponses",
+        "ResponsesNode",
+        "ResponsesState",
+        "last_response_id",
+        "responses_condition",
+        "responses_retry_on",
+    ],
     "responses_adapters.pydantic_ai": [
         "ResponsesModel",
         "ResponsesModelSettings",
         "ResponsesProvider",
         "ResponsesServers",
+    ],
+    "responses_adapters.testing": [
+        "BEHAVIOURS",
+        "Backend",
+        "Behaviour",
+        "Context",
+        "Frame",
+        "Recorded",
+        "Reply",
+        "Request",
+        "Turn",
     ],
 }
 
