@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.retry import RunnableRetry
 from langchain_openai.chat_models.base import BaseChatOpenAI
@@ -53,7 +53,7 @@ def responses_model(
         ConfigurationError: It is, or is wrapped in, something else.
     """
     kwargs: dict[str, Any] = {}
-    config: dict[str, Any] = {}
+    config: RunnableConfig = {}
     factories: list[Any] = []
     inner: Any = model
     while isinstance(inner, RunnableBindingBase):
@@ -77,7 +77,7 @@ def responses_model(
     found = tools if tools is not None else kwargs.pop("tools", None)
     kwargs.pop("tools", None)
     if found and inner.bound_tools is not found:
-        result: Any = inner.bind_tools(found, **kwargs)
+        result: Runnable[Any, AIMessage] = inner.bind_tools(found, **kwargs)
     elif found:
         result = inner.bind(tools=found, **kwargs)
     else:

@@ -1,28 +1,19 @@
-"""Responses as LangChain messages: one answer as a whole, or as the chunks of a stream with the same sum."""
+"""A finished response as a LangChain message, every output item kept."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import (
-    InvalidToolCall,
-    ToolCall,
-    ToolCallChunk,
-    invalid_tool_call,
-    tool_call,
-    tool_call_chunk,
-)
-from langchain_core.utils.json import parse_partial_json
+from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from ..protocol.items import Item
 from .messages import CUSTOM_INPUT
 
-__all__ = ["AnswerStream", "Decode", "DecodedCall", "to_message"]
+__all__ = ["PROVIDER", "Call", "Decode", "blocks_of", "call_of", "to_message"]
 
 
 class DecodedCall(Protocol):
@@ -70,7 +61,8 @@ _PLAIN_METADATA: Final = (
     "service_tier",
     "metadata",
 )
-_PROVIDER: Final = {"model_provider": "openai"}  # lets `content_blocks` translate our content
+PROVIDER: Final = {"model_provider": "openai"}
+"""Lets LangChain's `content_blocks` translate our content."""
 
 
 def to_message(response: Mapping[str, Any], decode: Decode | None = None) -> AIMessage:
@@ -86,13 +78,15 @@ def to_message(response: Mapping[str, Any], decode: Decode | None = None) -> AIM
     calls: list[ToolCall] = []
     invalid: list[InvalidToolCall] = []
     for item in response.get("output") or ():
-        content.extend(_blocks(item))
-        if (call := _call_of(item, decode)) is None:
+        content.extend(blocks_of(item))
+        if (call := call_of(item, decode)) is None:
             continue
-        if call["type"] == "tool_call":
-            calls.append(call)
+        if call.arguments is not None:
+            calls.append(tool_call(name=call.name, args=call.arguments, id=call.call_id))
         else:
-            invalid.append(call)
+            invalid.append(
+                invalid_tool_call(name=call.name, args=call.text, id=call.call_id, error=call.error)
+            )
     return AIMessage(
         content=content,
         tool_calls=calls,
@@ -104,7 +98,7 @@ def to_message(response: Mapping[str, Any], decode: Decode | None = None) -> AIM
 
 def _metadata(response: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: response[key] for key in _PLAIN_METADATA if response.get(key)}
-    return plain | {"model_name": response.get("model"), **_PROVIDER}
+    return plain | {"model_name": response.get("model"), **PROVIDER}
 
 
 def _usage(usage: Any) -> UsageMetadata | None:
@@ -140,11 +134,11 @@ def _number(record: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def _blocks(item: Item) -> list[Item]:
+def blocks_of(item: Item) -> list[Item]:
     """The content blocks of one output item; `messages.to_items` is the way back."""
     kind = item.get("type")
     if kind == "message" and item.get("role", "assistant") == "assistant" and item.get("content"):
-        return _message_blocks(item)
+        return _messageblocks_of(item)
     if kind == "reasoning":
         return [_reasoning_block(item)]
     if kind in _BLOCK_ITEMS:
@@ -152,8 +146,8 @@ def _blocks(item: Item) -> list[Item]:
     return [{"type": "non_standard", "value": item}]
 
 
-def _message_blocks(item: Item) -> list[Item]:
-    shared = {key: item[key] for key in ("id", "status", "phase") if key in item}
+def _messageblocks_of(item: Item) -> list[Item]:
+    shared: Item = {key: item[key] for key in ("id", "status", "phase") if key in item}
     standard = {"type", "role", "content", *shared}
     if extras := {key: value for key, value in item.items() if key not in standard}:
         shared["extras"] = extras
@@ -173,30 +167,39 @@ def _message_blocks(item: Item) -> list[Item]:
 def _reasoning_block(item: Item) -> Item:
     """Raw reasoning text goes where LangChain looks for it; the first part only, which is where servers put it."""
     block = dict(item)
-    parts = item.get("content")
-    if isinstance(parts, list) and parts and parts[0].keys() == {"type", "text"}:
-        if parts[0]["type"] == "reasoning_text":
-            block["reasoning"] = parts[0]["text"]
-            block["content"] = parts[1:]
-            if not block["content"]:
-                del block["content"]
+    first, *others = item.get("content") or [{}]
+    if first.keys() == {"type", "text"} and first["type"] == "reasoning_text":
+        block["reasoning"] = first["text"]
+        block["content"] = others
+        if not others:
+            del block["content"]
     return block
 
 
-def _call_of(item: Item, decode: Decode | None) -> ToolCall | InvalidToolCall | None:
+class Call(NamedTuple):
+    """A call for the client to run; `arguments` is `None` where `error` says why they are none."""
+
+    call_id: str | None
+    name: str
+    text: str
+    arguments: dict[str, Any] | None
+    error: str | None = None
+
+
+def call_of(item: Item, decode: Decode | None) -> Call | None:
+    """The call that an output item stands for, `None` if it is not one for the client to run."""
     kind = item.get("type")
     call_id = item.get("call_id") or item.get("id")
+    name = item.get("name") or ""
     if kind == "custom_tool_call":
-        arguments = {CUSTOM_INPUT: item.get("input", "")}
-        return tool_call(name=item.get("name", ""), args=arguments, id=call_id)
+        text = item.get("input") or ""
+        return Call(call_id, name, text, {CUSTOM_INPUT: text})
     if kind != "function_call":
         return None
     raw = item.get("arguments")
     text = raw if isinstance(raw, str) else json.dumps(raw or {})
-    call = (decode or _parse)(item.get("name") or "", text)
-    if call.arguments is not None:
-        return tool_call(name=call.name, args=call.arguments, id=call_id)
-    return invalid_tool_call(name=call.name, args=text, id=call_id, error=call.error)
+    call = (decode or _parse)(name, text)
+    return Call(call_id, call.name, text, call.arguments, call.error)
 
 
 class _Parsed(NamedTuple):
@@ -213,307 +216,3 @@ def _parse(name: str, text: str) -> DecodedCall:
     if not isinstance(arguments, dict):
         return _Parsed(name, error="the arguments are not a JSON object")
     return _Parsed(name, arguments)
-
-
-class AnswerStream:
-    """Turns the events of one response into chunks whose sum is the message of the finished response.
-
-    Deltas go out as they come. Whatever they did not say (ids, encrypted reasoning, whole items of servers that
-    stream sparsely) follows when the item, and at last the response, is done: always the difference, never twice.
-
-    Args:
-        decode: As in `to_message`. Where it changes a call, that call goes out whole instead of in deltas.
-        streams_arguments: Whether a call of this name may go out in deltas.
-    """
-
-    def __init__(
-        self,
-        decode: Decode | None = None,
-        *,
-        streams_arguments: Callable[[str], bool] = lambda _: True,
-    ) -> None:
-        self._decode = decode
-        self._streams_arguments = streams_arguments
-        self._slots: list[_Slot] = []
-        self._by_id: dict[str, _Slot] = {}
-        self._by_index: dict[int, _Slot] = {}
-        self._next_index = 0
-
-    def push(self, event: Mapping[str, Any]) -> AIMessageChunk | None:
-        """The chunk that an event is worth, if any."""
-        kind = event["type"]
-        if (delta := _DELTAS.get(kind)) is not None:
-            return self._delta(delta, event)
-        if kind == "response.output_item.added":
-            slot = self._slot(event)
-            if event["item"].get("type") == "function_call" and not slot.blocks:
-                call = event["item"]
-                return self._difference(
-                    slot,
-                    {key: call[key] for key in ("type", "call_id", "name", "id") if key in call},
-                )
-        elif kind == "response.output_item.done":
-            return self._difference(self._slot(event), event["item"], done=True)
-        return None
-
-    def finish(self, message: AIMessage, output: Iterable[Item]) -> AIMessageChunk:
-        """The last chunk: what was not streamed, usage and metadata.
-
-        Args:
-            message: `to_message` of the finished response, stamped.
-            output: The response's output items.
-        """
-        rest: list[str | dict[Any, Any]] = []
-        calls: list[ToolCallChunk] = []
-        unmatched = list(self._slots)
-        for position, item in enumerate(output):
-            slot = self._match(item, position, unmatched)
-            if (chunk := self._difference(slot, item, done=True)) is not None:
-                rest.extend(chunk.content)
-                calls.extend(chunk.tool_call_chunks)
-        return AIMessageChunk(
-            content=rest,
-            tool_call_chunks=calls,
-            usage_metadata=message.usage_metadata,
-            response_metadata=message.response_metadata,
-            chunk_position="last",
-        )
-
-    def _delta(self, delta: _Delta, event: Mapping[str, Any]) -> AIMessageChunk | None:
-        text = event.get("delta")
-        part = event.get(delta.position) or 0
-        if not text or (delta.only_first and part):
-            return None
-        slot = self._slot(event)
-        block = self._block(slot, 0 if delta.whole_item else part)
-        block.grow(delta, part, text)
-        content = delta.content(part, text, block.index)
-        calls: list[ToolCallChunk] = []
-        if delta.key == "arguments" and slot.call_open:
-            calls.append(tool_call_chunk(args=text, index=block.index))
-        return AIMessageChunk(
-            content=[content], tool_call_chunks=calls, response_metadata=dict(_PROVIDER)
-        )
-
-    def _difference(self, slot: _Slot, item: Item, *, done: bool = False) -> AIMessageChunk | None:
-        content: list[str | dict[Any, Any]] = []
-        for part, want in enumerate(_blocks(item)):
-            block = self._block(slot, part)
-            if rest := block.rest(want):
-                content.append({"type": want["type"], **rest, "index": block.index})
-        calls = list(self._call_chunks(slot, item, done=done))
-        if not content and not calls:
-            return None
-        return AIMessageChunk(
-            content=content, tool_call_chunks=calls, response_metadata=dict(_PROVIDER)
-        )
-
-    def _call_chunks(self, slot: _Slot, item: Item, *, done: bool) -> Iterator[ToolCallChunk]:
-        kind = item.get("type")
-        if kind not in {"function_call", "custom_tool_call"} or slot.call_done:
-            return
-        index = slot.blocks[0].index
-        if not done:
-            if self._streams_arguments(item.get("name") or ""):
-                slot.call_open = True
-                yield tool_call_chunk(
-                    name=item.get("name"), args="", id=item.get("call_id"), index=index
-                )
-            return
-        slot.call_done = True
-        call = _call_of(item, self._decode)
-        assert call is not None
-        if slot.call_open:
-            sent = slot.arguments
-            text = item.get("arguments") or ""
-            rest = text[len(sent) :] if text.startswith(sent) else ""
-            if call["type"] == "invalid_tool_call":
-                rest += _spoiler(sent + rest)
-            if rest:
-                yield tool_call_chunk(args=rest, index=index)
-        elif call["type"] == "tool_call":
-            yield tool_call_chunk(
-                name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index
-            )
-        else:
-            text = call["args"] or ""
-            yield tool_call_chunk(
-                name=call["name"], args=text + _spoiler(text), id=call["id"], index=index
-            )
-
-    def _slot(self, event: Mapping[str, Any]) -> _Slot:
-        """The item an event is about: by id, which is stable, else by position, else the newest."""
-        item_id = event.get("item_id") or (event.get("item") or {}).get("id")
-        index = event.get("output_index")
-        if item_id in self._by_id:
-            return self._by_id[item_id]
-        if index is not None and (known := self._by_index.get(index)) is not None:
-            if known.item_id is None or item_id is None:
-                return known
-        elif index is None and item_id is None and self._slots and "item" not in event:
-            return self._slots[-1]
-        slot = _Slot(item_id)
-        self._slots.append(slot)
-        if item_id is not None:
-            self._by_id[item_id] = slot
-        if index is not None:
-            self._by_index[index] = slot
-        return slot
-
-    def _match(self, item: Item, position: int, unmatched: list[_Slot]) -> _Slot:
-        """The streamed item that a final one completes; the final list may be shorter or shifted."""
-        found = self._by_id.get(item.get("id", ""))
-        if found is None:
-            candidate = self._by_index.get(position)
-            same = candidate is not None and candidate.kind in {None, item.get("type")}
-            found = candidate if same and candidate in unmatched else None
-        if found is None:
-            found = next(
-                (s for s in unmatched if s.kind == item.get("type") and not s.item_id), None
-            )
-        if found is None:
-            return _Slot(item.get("id"))
-        if found in unmatched:
-            unmatched.remove(found)
-        return found
-
-    def _block(self, slot: _Slot, part: int) -> _Block:
-        block = slot.blocks.get(part)
-        if block is None:
-            block = slot.blocks[part] = _Block(self._next_index)
-            self._next_index += 1
-        return block
-
-
-class _Slot:
-    """One output item on its way."""
-
-    __slots__ = ("blocks", "call_done", "call_open", "item_id")
-
-    def __init__(self, item_id: str | None) -> None:
-        self.item_id = item_id
-        self.blocks: dict[int, _Block] = {}
-        self.call_open = False
-        self.call_done = False
-
-    @property
-    def kind(self) -> str | None:
-        if not self.blocks:
-            return None
-        kind = self.blocks[0].have.get("type")
-        return "message" if kind in {"text", "refusal"} else kind
-
-    @property
-    def arguments(self) -> str:
-        text: str = self.blocks[0].settled().get("arguments", "")
-        return text
-
-
-class _Delta(NamedTuple):
-    """Where the text of a delta event goes in a content block."""
-
-    block: str
-    key: str
-    position: str = "content_index"
-    whole_item: bool = False  # the block stands for the item, not for one of its parts
-    only_first: bool = False  # later parts come whole, with the item
-
-    def content(self, part: int, text: str, index: int) -> Item:
-        if self.key == "summary":
-            value: Any = [{"type": "summary_text", "text": text, "index": part}]
-        else:
-            value = text
-        return {"type": self.block, self.key: value, "index": index}
-
-
-_RAW_REASONING: Final = _Delta("reasoning", "reasoning", whole_item=True, only_first=True)
-_DELTAS: Final[dict[str, _Delta]] = {
-    "response.output_text.delta": _Delta("text", "text"),
-    "response.refusal.delta": _Delta("refusal", "refusal"),
-    "response.reasoning_summary_text.delta": _Delta(
-        "reasoning", "summary", position="summary_index", whole_item=True
-    ),
-    "response.reasoning_text.delta": _RAW_REASONING,
-    "response.reasoning.delta": _RAW_REASONING,  # Open Responses' name
-    "response.function_call_arguments.delta": _Delta("function_call", "arguments", whole_item=True),
-}
-
-
-class _Block:
-    """What has been said of one content block so far."""
-
-    __slots__ = ("_pieces", "have", "index")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.have: Item = {}
-        self._pieces: dict[tuple[str, int], list[str]] = {}
-
-    def grow(self, delta: _Delta, part: int, text: str) -> None:
-        self.have.setdefault("type", delta.block)
-        key = (delta.key, part if delta.key == "summary" else 0)
-        self._pieces.setdefault(key, []).append(text)
-
-    def settled(self) -> Item:
-        """Everything said, the pieces of deltas joined."""
-        for (key, part), pieces in sorted(self._pieces.items()):
-            text = "".join(pieces)
-            if key == "summary":
-                parts = self.have.setdefault(key, [])
-                if len(parts) <= part:
-                    parts.append({"type": "summary_text", "text": ""})
-                parts[min(part, len(parts) - 1)]["text"] += text
-            else:
-                self.have[key] = self.have.get(key, "") + text
-        self._pieces.clear()
-        return self.have
-
-    def rest(self, want: Item) -> Item:
-        """What is still to be said for `want`, which counts as said from now on."""
-        return _rest(want, self.settled())
-
-
-def _rest(want: Item, have: Item) -> Item:
-    rest: Item = {}
-    for key, value in want.items():
-        if key not in have:
-            rest[key] = value
-            have[key] = copy.deepcopy(value)  # it grows apart from the event it came with
-            continue
-        said = have[key]
-        if said == value:
-            continue
-        if isinstance(value, str) and isinstance(said, str):
-            if value.startswith(said):
-                rest[key] = value[len(said) :]
-                have[key] = value
-        elif isinstance(value, dict) and isinstance(said, dict):
-            if deeper := _rest(value, said):
-                rest[key] = deeper
-        elif isinstance(value, list) and isinstance(said, list):
-            if more := _rest_of_list(value, said):
-                rest[key] = more
-    return rest
-
-
-def _rest_of_list(want: list[Any], have: list[Any]) -> list[Any]:
-    more: list[Any] = []
-    for position, value in enumerate(want):
-        if position >= len(have):
-            have.append(copy.deepcopy(value))
-            more.append(value)
-        elif isinstance(value, dict) and isinstance(have[position], dict):
-            if deeper := _rest(value, have[position]):
-                more.append({**deeper, "index": position})
-    return more
-
-
-def _spoiler(arguments: str) -> str:
-    """What to append so that LangChain, which completes cut JSON when it merges chunks, cannot run a cut call."""
-    for suffix in ("", "]", '"]', '\\"]'):
-        try:
-            if not isinstance(parse_partial_json(arguments + suffix), dict):
-                return suffix
-        except ValueError:
-            return suffix
-    return ""

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
-from contextvars import ContextVar
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict, PrivateAttr, SecretStr
 
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile, resolve_endpoint
 from ..protocol.chain import Entry, Ledger
-from ..protocol.turn import Event, Outcome, Turn
+from ..protocol.turn import Turn
 from ..tools import Toolbox
-from .answers import AnswerStream, to_message
+from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
-from .messages import conversation_items, fingerprint, lift_instructions
+from .messages import STAMP, conversation_items, fingerprint, lift_instructions
 from .options import ALIASES, RequestOptions, create_body, refuse_unknown
+from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
-
-STAMP: Final = "responses"
-"""Key of the stamp in `response_metadata`."""
 
 _CALL_OPTIONS: Final = frozenset(
     {
@@ -37,26 +34,13 @@ _CALL_OPTIONS: Final = frozenset(
         "chaining",
         "extra_headers",
         "instructions",
+        "ls_structured_output_format",
         "previous_response_id",
         "stream",
         "strict",
         "tools",
     }
 )
-
-
-class _Run(NamedTuple):
-    """What `invoke` tells the call below it, and gets back.
-
-    LangChain gives streamed calls no configuration, rebuilds their message from chunks, and repairs cut JSON on the
-    way; `invoke` hands out what the server said instead.
-    """
-
-    metadata: Mapping[str, Any]
-    answers: list[AIMessage]
-
-
-_run: ContextVar[_Run | None] = ContextVar("responses_run", default=None)
 
 
 class ChatResponses(RequestOptions, BaseChatModel):
@@ -79,6 +63,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
             share hidden reasoning.
         on_dangling_calls: What to do about a tool call that nobody answered: `"output"` answers it with an error
             that the model can read, `"raise"` raises.
+        on_incomplete: What to do when the answer was cut short by a limit: `"return"` it or `"raise"`.
+        emit_events: Whether graphs see what was recovered in their `"custom"` stream.
         timeout: Seconds to wait for the server, or a timeout object of the SDK's HTTP library.
         max_retries: Further attempts after a refused connection, 429 or 5xx.
         poll_interval: Seconds between polls of a background response.
@@ -106,6 +92,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
     chaining: Literal["auto", "always", "never"] = "auto"
     chain: str | None = None
     on_dangling_calls: Literal["output", "raise"] = "output"
+    on_incomplete: Literal["return", "raise"] = "return"
+    emit_events: bool = True
     timeout: Any = None
     max_retries: int = 2
     poll_interval: float = 2.0
@@ -196,28 +184,26 @@ class ChatResponses(RequestOptions, BaseChatModel):
         return ModelProfile(tool_calling=True, structured_output=True)
 
     def invoke(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> AIMessage:
         """The answer to these messages; see `ChatResponses`."""
-        run = _Run(ensure_config(config).get("metadata") or {}, [])
-        token = _run.set(run)
-        try:
+        with running(config) as run:
             message = super().invoke(input, config, **kwargs)
-        finally:
-            _run.reset(token)
-        return _as_said(message, run.answers)
+        return run.as_said(message)
 
     async def ainvoke(
-        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: LanguageModelInput,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> AIMessage:
         """The answer to these messages; see `ChatResponses`."""
-        run = _Run(ensure_config(config).get("metadata") or {}, [])
-        token = _run.set(run)
-        try:
+        with running(config) as run:
             message = await super().ainvoke(input, config, **kwargs)
-        finally:
-            _run.reset(token)
-        return _as_said(message, run.answers)
+        return run.as_said(message)
 
     def bind_tools(
         self,
@@ -250,11 +236,38 @@ class ChatResponses(RequestOptions, BaseChatModel):
             kwargs["tool_choice"] = tool_choice
         return bound.bind(tools=toolbox.definitions, **kwargs)
 
+    def with_structured_output(
+        self,
+        schema: Any = None,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """A model that answers in the shape of a schema.
+
+        Args:
+            schema: A Pydantic model or dataclass (the answer is an instance of it), a TypedDict or JSON schema (the
+                answer is a dict).
+            method: `"json_schema"` by the API's own format option, `"function_calling"` by a tool that must be
+                called, `"json_mode"` any JSON object, as the prompt describes it.
+            include_raw: Return `{"raw", "parsed", "parsing_error"}` instead of raising on a bad answer.
+            strict: As in `bind_tools`.
+            **kwargs: Further call options.
+
+        Raises:
+            OutputParserException: When called: the answer does not fit, or the model refused.
+        """
+        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        bound, parse = bind_schema(self, schema, method=method, strict=strict)
+        return with_parser(bound.bind(**kwargs), parse, include_raw=include_raw)
+
     def _generate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
         call = self._prepare(messages, stop, kwargs, stream=False)
@@ -265,7 +278,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> ChatResult:
         call = self._prepare(messages, stop, kwargs, stream=False)
@@ -276,7 +289,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         call = self._prepare(messages, stop, kwargs, stream=True)
@@ -288,7 +301,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - LangChain's signature
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         call = self._prepare(messages, stop, kwargs, stream=True)
@@ -306,7 +319,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         kwargs: dict[str, Any],
         *,
         stream: bool,
-    ) -> _Call:
+    ) -> Call:
         """Everything about one call that needs no I/O."""
         refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
         options = dict(kwargs)
@@ -323,8 +336,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         toolbox = self._tools(options)
         chain = options.pop("chain", self.chain)
         if chain is None:
-            run = _run.get()
-            chain = chain_name(run.metadata if run else ensure_config().get("metadata"))
+            chain = chain_name(current_metadata())
         connection = self._connection
         chaining = options.pop("chaining", self.chaining)
         seed = options.pop("previous_response_id", None)
@@ -352,7 +364,13 @@ class ChatResponses(RequestOptions, BaseChatModel):
             poll_interval=self.poll_interval,
             poll_timeout=self.poll_timeout,
         )
-        return _Call(turn, toolbox, {"extra_headers": headers, "timeout": self.timeout})
+        return Call(
+            turn,
+            decode=toolbox.decode_call if toolbox is not None else None,
+            transport={"extra_headers": headers, "timeout": self.timeout},
+            on_incomplete=self.on_incomplete,
+            emit_events=self.emit_events,
+        )
 
     def _tools(self, options: dict[str, Any]) -> Toolbox | None:
         """The tools of this call: the bound ones, or those given with it."""
@@ -361,48 +379,3 @@ class ChatResponses(RequestOptions, BaseChatModel):
         if self._toolbox is not None and (tools is None or tools is self._toolbox.definitions):
             return self._toolbox
         return Toolbox(tools, strict="auto" if strict is None else strict) if tools else None
-
-
-class _Call:
-    """One call between its preparation and its answer, the same whether it streams or not."""
-
-    def __init__(self, turn: Turn, toolbox: Toolbox | None, transport: dict[str, Any]) -> None:
-        self.turn = turn
-        self.transport = transport
-        self._decode = toolbox.decode_call if toolbox is not None else None
-        self._stream = AnswerStream(self._decode)
-
-    def answer(self, outcome: Outcome) -> AIMessage:
-        """The stamped message of the finished response."""
-        message = to_message(outcome.response, self._decode)
-        message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
-        if (run := _run.get()) is not None:
-            run.answers.append(message)
-        return message
-
-    def chunk(self, step: Event | Outcome) -> ChatGenerationChunk | None:
-        """The chunk that one step of the exchange is worth, if any."""
-        if isinstance(step, Outcome):
-            last = self._stream.finish(self.answer(step), step.response.get("output") or ())
-            return ChatGenerationChunk(message=last)
-        message = self._stream.push(step)
-        return ChatGenerationChunk(message=message) if message is not None else None
-
-
-def chain_name(metadata: Mapping[str, Any] | None) -> str:
-    """Whose conversation a run belongs to: the agent's name, else the place of its node in the graph."""
-    if not metadata:
-        return ""
-    if agent := metadata.get("lc_agent_name"):
-        return str(agent)
-    namespace = str(metadata.get("langgraph_checkpoint_ns") or metadata.get("langgraph_node") or "")
-    return "|".join(part.partition(":")[0] for part in namespace.split("|"))
-
-
-def _as_said(message: AIMessage, answers: list[AIMessage]) -> AIMessage:
-    """The answer as the server gave it, under the id of the run; a cached message as it is."""
-    if not answers:
-        return message
-    answer = answers[-1]
-    answer.id = message.id
-    return answer

@@ -119,7 +119,10 @@ class OwnClients(Connection):
         """The client that all threads share."""
         if self._sync is None:
             http = self._http_client or openai.DefaultHttpxClient(verify=_ssl_context())
-            self._sync = self._settle(openai.OpenAI(http_client=http, **self._arguments()))
+            client: openai.OpenAI = self._settle(
+                openai.OpenAI(http_client=http, **self._arguments())
+            )
+            self._sync = client
         return self._sync
 
     def async_sdk(self) -> openai.AsyncOpenAI:

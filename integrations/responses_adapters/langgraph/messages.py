@@ -24,7 +24,17 @@ from ..protocol.items import Item
 from ..tools import clean_name
 from .parts import input_part, is_item_type, joined_text, output_part, unwrap
 
-__all__ = ["conversation_items", "fingerprint", "lift_instructions", "to_items"]
+__all__ = [
+    "CUSTOM_INPUT",
+    "STAMP",
+    "conversation_items",
+    "fingerprint",
+    "lift_instructions",
+    "to_items",
+]
+
+STAMP: Final = "responses"
+"""Key of an answer's stamp in its `response_metadata`."""
 
 CUSTOM_INPUT: Final = "__arg1"
 """The argument that holds a custom tool's free text in `tool_calls` (LangChain's convention)."""
@@ -212,7 +222,7 @@ class _Answer:
     def __init__(self, message: AIMessage) -> None:
         self._message = message
         metadata = message.response_metadata
-        self._ours = "responses" in metadata or metadata.get("model_provider") == "openai"
+        self._ours = STAMP in metadata or metadata.get("model_provider") == "openai"
         self._v1 = metadata.get("output_version") == "v1"
         self._calls = {call["id"]: call for call in message.tool_calls}
         self._invalid = {call["id"]: call for call in message.invalid_tool_calls}

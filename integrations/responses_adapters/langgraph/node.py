@@ -12,7 +12,8 @@ from langgraph.runtime import Runtime, get_runtime
 from ..errors import ConfigurationError, MaxIterationsError
 from .adopt import responses_model
 from .chat_model import ChatResponses
-from .state import STAMP, as_messages, last_response_id
+from .messages import STAMP
+from .state import as_messages, last_response_id
 
 __all__ = ["ResponsesNode"]
 
@@ -73,14 +74,20 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         self._max_iterations = max_iterations
 
     def invoke(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: Any,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
         messages, settings = self._prepare(input, ensure_config(config))
         return self._update(self.model.invoke(messages, config, **settings, **kwargs))
 
     async def ainvoke(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self,
+        input: Any,  # noqa: A002 - LangChain's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
         messages, settings = self._prepare(input, ensure_config(config))

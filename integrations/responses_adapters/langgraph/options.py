@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ..errors import ConfigurationError
 from ..tools import Toolbox, clean_name, to_responses_tool
 
-__all__ = ["ALIASES", "RequestOptions", "create_body", "refuse_unknown", "text_format"]
+__all__ = ["ALIASES", "RequestOptions", "create_body", "format_of_tool", "refuse_unknown", "text_format"]
 
 
 class RequestOptions(BaseModel):
@@ -126,7 +126,11 @@ def text_format(schema: Any) -> dict[str, Any]:
         return {"type": "json_schema", **inner}
     if isinstance(schema, Mapping) and schema.get("type") in {"text", "json_object", "grammar"}:
         return dict(schema)
-    tool = to_responses_tool(schema)
+    return format_of_tool(to_responses_tool(schema))
+
+
+def format_of_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The `text.format` that asks for a tool's arguments as the answer itself."""
     described = {"description": tool["description"]} if tool.get("description") else {}
     return {
         "type": "json_schema",

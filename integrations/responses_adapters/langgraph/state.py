@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal, cast
 
 import openai
 from langchain_core.messages import (
@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from ..errors import ResponseFailedError, StreamTruncatedError
 from .answers import to_message
+from .messages import STAMP
 from .parts import is_item_type
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
     "responses_condition",
     "responses_retry_on",
 ]
-
-STAMP: Final = "responses"
-"""Key of an answer's stamp in its `response_metadata`."""
 
 
 def as_messages(values: Any) -> list[BaseMessage]:
@@ -55,7 +53,7 @@ def as_messages(values: Any) -> list[BaseMessage]:
         elif isinstance(value, Mapping) and str(value.get("type")).endswith("_output"):
             messages.append(_tool_message(value))
         else:
-            messages.extend(convert_to_messages([value]))
+            messages += convert_to_messages([cast("Any", value)])
     if answer:
         messages.append(to_message({"output": answer}))
     return messages
@@ -78,7 +76,7 @@ def _tool_message(item: Mapping[str, Any]) -> ToolMessage:
 
 def merge_messages(left: Any, right: Any) -> Any:
     """LangGraph's `add_messages`, which also takes Responses items as plain dicts."""
-    return add_messages(list(as_messages(left)), list(as_messages(right)))
+    return add_messages(cast("Any", as_messages(left)), cast("Any", as_messages(right)))
 
 
 def keep_last(left: str | None, right: str | None) -> str | None:

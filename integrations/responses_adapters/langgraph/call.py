@@ -1,0 +1,139 @@
+"""One call of the chat model between its preparation and its answer, the same whether it streams or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Literal, NamedTuple
+
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import RunnableConfig, ensure_config
+from langgraph.config import get_stream_writer
+
+from ..errors import ResponseIncompleteError
+from ..protocol.turn import Event, Outcome, Turn
+from .answers import Decode, to_message
+from .messages import STAMP, fingerprint
+from .streaming import AnswerStream
+
+__all__ = ["Call", "chain_name", "current_metadata", "running"]
+
+
+class Call:
+    """A prepared turn, and what becomes of it.
+
+    Args:
+        turn: The turn to run.
+        decode: Restores the user's tool names and arguments.
+        transport: Options of the client that runs the turn.
+        on_incomplete: What to do when the answer was cut short by a limit.
+        emit_events: Whether the graph's `"custom"` stream hears of recoveries.
+    """
+
+    def __init__(
+        self,
+        turn: Turn,
+        *,
+        decode: Decode | None,
+        transport: Mapping[str, Any],
+        on_incomplete: Literal["return", "raise"],
+        emit_events: bool,
+    ) -> None:
+        self.turn = turn
+        self.transport = transport
+        self._decode = decode
+        self._stream = AnswerStream(decode)
+        self._raises = on_incomplete == "raise"
+        self._emit_events = emit_events
+
+    def answer(self, outcome: Outcome) -> AIMessage:
+        """The stamped message of the finished response.
+
+        Raises:
+            ResponseIncompleteError: It is incomplete, and that was to be an error.
+        """
+        response = outcome.response
+        if self._raises and response.get("status") == "incomplete":
+            details = response.get("incomplete_details") or {}
+            raise ResponseIncompleteError(
+                f"response {response.get('id')} was cut short ({details.get('reason', 'no reason given')}): raise"
+                " max_output_tokens, or set on_incomplete='return'",
+                response_id=response.get("id"),
+                status="incomplete",
+                server=self.turn.profile.name,
+            )
+        message = to_message(response, self._decode)
+        message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
+        if outcome.how == "recovered" and not self.turn.stream:
+            self._emit({"type": "responses_adapters.recovered", "why": outcome.why})
+        if (run := _current.get()) is not None:
+            run.answers.append(message)
+        return message
+
+    def chunk(self, step: Event | Outcome) -> ChatGenerationChunk | None:
+        """The chunk that one step of the exchange is worth, if any."""
+        if isinstance(step, Outcome):
+            last = self._stream.finish(self.answer(step), step.response.get("output") or ())
+            return ChatGenerationChunk(message=last)
+        if step["type"].startswith("responses_adapters."):
+            self._emit(step)
+        message = self._stream.push(step)
+        return ChatGenerationChunk(message=message) if message is not None else None
+
+    def _emit(self, event: Event) -> None:
+        if not self._emit_events:
+            return
+        try:
+            write = get_stream_writer()
+        except (RuntimeError, KeyError):
+            return  # not inside a graph
+        write(event)
+
+
+class _Run(NamedTuple):
+    """What `invoke` tells the call below it, and gets back.
+
+    LangChain gives streamed calls no configuration, rebuilds their message from chunks, and repairs cut JSON on the
+    way; `invoke` hands out what the server said instead.
+    """
+
+    metadata: Mapping[str, Any]
+    answers: list[AIMessage]
+
+    def as_said(self, message: AIMessage) -> AIMessage:
+        """The answer as the server gave it, under the id of the run; a cached message as it is."""
+        if not self.answers:
+            return message
+        answer = self.answers[-1]
+        answer.id = message.id
+        return answer
+
+
+_current: ContextVar[_Run | None] = ContextVar("responses_run", default=None)
+
+
+@contextmanager
+def running(config: RunnableConfig | None) -> Iterator[_Run]:
+    """Around a call of LangChain's `invoke`: its run, for `Call` to find."""
+    run = _Run(ensure_config(config).get("metadata") or {}, [])
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+def current_metadata() -> Mapping[str, Any]:
+    """The metadata of the run around this call, however it was started."""
+    run = _current.get()
+    return run.metadata if run is not None else ensure_config().get("metadata") or {}
+
+
+def chain_name(metadata: Mapping[str, Any]) -> str:
+    """Whose conversation a run belongs to: the agent's name, else the place of its node in the graph."""
+    if agent := metadata.get("lc_agent_name"):
+        return str(agent)
+    namespace = str(metadata.get("langgraph_checkpoint_ns") or metadata.get("langgraph_node") or "")
+    return "|".join(part.partition(":")[0] for part in namespace.split("|"))
