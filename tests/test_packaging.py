@@ -211,32 +211,38 @@ def test_importing_the_package_loads_nothing_but_the_standard_library():
 
 
 @pytest.mark.parametrize(
-    ("module", "heavy"),
+    ("use", "heavy"),
     [
-        ("responses_adapters.tools", FRAMEWORKS),
-        ("responses_adapters.testing", FRAMEWORKS | SERVERS - {"responses_adapters.testing"}),
+        ("import responses_adapters.tools", FRAMEWORKS),
         (
-            "responses_adapters.pytest_plugin",
+            "import responses_adapters.testing",
+            FRAMEWORKS | SERVERS - {"responses_adapters.testing"},
+        ),
+        (
+            "import responses_adapters.pytest_plugin",
             FRAMEWORKS | SERVERS | {"httpx", "httpx2", "pydantic"},
         ),
-        ("responses_adapters.langgraph", {"pydantic_ai", "responses_adapters.testing"}),
         (
-            "responses_adapters.pydantic_ai",
+            "from responses_adapters.langgraph import *",
+            {"pydantic_ai", "responses_adapters.testing"},
+        ),
+        (
+            "from responses_adapters.pydantic_ai import *",
             {"langchain_core", "langgraph", "responses_adapters.testing"},
         ),
     ],
 )
-def test_importing_a_room_loads_no_other(module, heavy):
-    assert modules_loaded_by(f"import {module}") & heavy == set()
+def test_importing_a_room_loads_no_other(use, heavy):
+    assert modules_loaded_by(use) & heavy == set()
 
 
 @pytest.mark.parametrize(
     ("use", "hidden", "extra"),
     [
-        ("import responses_adapters.langgraph", "langchain_core", "langgraph"),
-        ("import responses_adapters.langgraph", "langchain_openai", "langgraph"),
-        ("import responses_adapters.langgraph", "langgraph", "langgraph"),
-        ("import responses_adapters.pydantic_ai", "pydantic_ai", "pydantic-ai"),
+        ("from responses_adapters.langgraph import *", "langchain_core", "langgraph"),
+        ("from responses_adapters.langgraph import *", "langchain_openai", "langgraph"),
+        ("from responses_adapters.langgraph import *", "langgraph", "langgraph"),
+        ("from responses_adapters.pydantic_ai import *", "pydantic_ai", "pydantic-ai"),
         (SERVE, "uvicorn", "testing"),
     ],
 )
@@ -249,8 +255,8 @@ def test_a_room_without_its_framework_names_the_command_that_installs_it(use, hi
 @pytest.mark.parametrize("installed", [None, "langgraph", "langchain", "pydantic-ai", "testing"])
 def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed, wheel, tmp_path):
     uses = {
-        "langgraph": "import responses_adapters.langgraph",
-        "pydantic-ai": "import responses_adapters.pydantic_ai",
+        "langgraph": "from responses_adapters.langgraph import *",
+        "pydantic-ai": "from responses_adapters.pydantic_ai import *",
         "testing": SERVE,
     }
     opens = {"langchain": "langgraph"}.get(installed, installed)
@@ -269,6 +275,8 @@ def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed,
 @pytest.mark.fresh_virtualenv
 def test_the_langgraph_room_opens_on_the_openai_line_that_stands_on_httpx(wheel, tmp_path):
     python = new_virtualenv(tmp_path, f"{wheel}[langgraph,testing]", "openai<3")
-    use = "import responses_adapters.langgraph, sys; assert 'httpx2' not in sys.modules"
+    use = (
+        "from responses_adapters.langgraph import *; import sys; assert 'httpx2' not in sys.modules"
+    )
     assert run_python("-c", use, python=python).stderr == ""
     assert run_python("-c", SERVE, python=python).stderr == ""
