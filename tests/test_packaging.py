@@ -31,6 +31,20 @@ FRAMEWORKS = {
 }
 SERVERS = {"uvicorn", "websockets", "http.server", "responses_adapters.testing"}
 
+CONVERT = """
+from responses_adapters.testing import Backend
+from responses_adapters.tools import to_responses_tool
+
+def check_room(room: str) -> str:
+    '''Check a room.
+
+    Args:
+        room: Which one.
+    '''
+
+assert to_responses_tool(check_room)["name"] == "check_room"
+"""
+
 SERVE = """
 from responses_adapters.testing import Backend, ResponsesServer
 
@@ -262,8 +276,7 @@ def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed,
     opens = {"langchain": "langgraph"}.get(installed, installed)
     python = new_virtualenv(tmp_path, str(wheel) if installed is None else f"{wheel}[{installed}]")
 
-    base = "import responses_adapters.testing, responses_adapters.tools"
-    assert run_python("-c", base, python=python).stderr == ""
+    assert run_python("-c", CONVERT, python=python).stderr == ""
     for extra, use in uses.items():
         run = run_python("-c", use, python=python)
         if extra == opens:
