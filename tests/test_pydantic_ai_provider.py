@@ -18,6 +18,7 @@ from pydantic_ai.exceptions import (
 )
 
 from responses_adapters import ConfigurationError, ServerProfile, UnknownServerError
+from responses_adapters.protocol.transport import pool_transport
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
 from responses_adapters.testing import Backend
 from responses_adapters.testing.server import ResponsesServer
@@ -57,17 +58,16 @@ def test_leaving_the_model_closes_its_connections_once_nobody_uses_them() -> Non
     async def run(base_url: str) -> list[int]:
         provider = ResponsesProvider(base_url=base_url)
         agent = Agent(ResponsesModel("gpt-4.1", provider=provider))
-        transport = provider._transport
-        assert transport is not None
+        pool = provider._pool
         opened: list[int] = []
         async with provider:
             async with agent:
                 await agent.run("One")
-            opened.append(len(transport._clients))
+            opened.append(len(pool.clients))
             await agent.run("Two")
-        opened.append(len(transport._clients))
+        opened.append(len(pool.clients))
         await agent.run("Three")
-        opened.append(len(transport._clients))
+        opened.append(len(pool.clients))
         return opened
 
     with ResponsesServer(backend) as server:
@@ -83,8 +83,7 @@ def test_concurrent_first_requests_share_one_pool() -> None:
         provider = ResponsesProvider(base_url=base_url)
         agent = Agent(ResponsesModel("gpt-4.1", provider=provider))
         await asyncio.gather(*(agent.run("Hello") for _ in range(8)))
-        assert provider._transport is not None
-        return len(provider._transport._clients)
+        return len(provider._pool.clients)
 
     with ResponsesServer(backend) as server:
         assert asyncio.run(run(server.base_url)) == 1
@@ -148,10 +147,11 @@ def test_redirects_are_answers_because_a_key_must_not_follow_them() -> None:
         seen.append(str(request.url))
         return httpx2.Response(307, headers={"location": "https://evil.example/v1/responses"})
 
-    from responses_adapters.protocol.transport import LoopTransport
+    def make_client() -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.MockTransport(elsewhere))
 
     async def run() -> int:
-        pool = LoopTransport(lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(elsewhere)))
+        pool = pool_transport(make_async_client=make_client)
         async with httpx2.AsyncClient(transport=pool) as client:
             return (await client.get("https://gw.test/v1/responses")).status_code
 

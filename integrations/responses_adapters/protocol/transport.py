@@ -1,59 +1,306 @@
-"""HTTP transports that any client can use: one connection pool per event loop, closed with that loop."""
+"""HTTP transports for any client of a Responses server, on httpx2 and httpx, sync and async.
+
+`pool_transport` keeps one connection pool per event loop; `dialect_transport` makes a server speak canonical
+Open Responses. Everything but the reading of bytes is pure and shared by both worlds.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, Literal, TypeAlias
 
-import httpx2
+import openai
 
-__all__ = ["LoopTransport"]
+from ..profiles import ServerProfile, find_server
+from .translation import Call, Frames
+
+__all__ = ["Variables", "client_transport", "dialect_transport", "library_of", "pool_transport"]
+
+Library: TypeAlias = Literal["httpx2", "httpx"]
+
+SDK_LIBRARY: Final[Library] = (
+    "httpx2" if openai.DefaultHttpxClient.__mro__[1].__module__.startswith("httpx2") else "httpx"
+)
+"""The HTTP library of the installed OpenAI SDK: httpx2 since openai 3, httpx before."""
+
+Variables: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+"""Template variables, or a function that gives them for each request."""
 
 
-class LoopTransport(httpx2.AsyncBaseTransport):
-    """Send each request through a client that belongs to the running event loop.
+def dialect_transport(
+    server: str | ServerProfile | None = None,
+    *,
+    base_url: str | None = None,
+    inner: Any = None,
+    mirror_reasoning: bool = False,
+    variables: Variables | None = None,
+    library: Library = SDK_LIBRARY,
+) -> Any:
+    """A transport for `Client(transport=…)` and `AsyncClient(transport=…)` that speaks canonical Open Responses.
 
-    A connection cannot be used from another loop than the one that opened it, nor closed after that loop has
-    ended. So every loop gets a client of its own, which is closed when the loop shuts down its async generators
-    (`asyncio.run` does), or by `aclose()`; the next request opens a new one.
+    Canonical traffic passes byte for byte; requests to other paths are not looked at.
 
     Args:
-        make_client: Builds the client of one loop; its proxies, limits and TLS settings apply.
+        server: The server's name or profile; by default `base_url` tells.
+        base_url: Address of the API; `variables` go to its origin only.
+        inner: The transport below, for the same library; by default pools of its own.
+        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
+        variables: Secret template variables, added to each create request; a function is asked each time.
+        library: The HTTP library of the client.
+
+    Returns:
+        A `BaseTransport` and `AsyncBaseTransport` of that library.
     """
+    return _classes(library)["DialectTransport"](
+        inner if inner is not None else pool_transport(library=library),
+        profile=find_server(server, base_url=base_url),
+        base_url=base_url,
+        mirror_reasoning=mirror_reasoning,
+        variables=variables,
+    )
 
-    def __init__(self, make_client: Callable[[], httpx2.AsyncClient]) -> None:
+
+def pool_transport(
+    *,
+    make_client: Callable[[], Any] | None = None,
+    make_async_client: Callable[[], Any] | None = None,
+    library: Library = SDK_LIBRARY,
+) -> Any:
+    """A transport that sends through clients of its own: one for synchronous use, and one per event loop.
+
+    A connection cannot be used from another loop than the one that opened it, nor closed after that loop has
+    ended. So every loop gets its own client, which is closed when the loop shuts down its async generators
+    (`asyncio.run` does), or by `aclose()`; the next request opens a new one. Redirects are answers: a key
+    is never sent on to wherever they lead.
+
+    Args:
+        make_client: Builds the synchronous client; its proxies, limits and TLS settings apply.
+        make_async_client: Builds the client of one event loop.
+        library: The HTTP library of the client that this transport is for.
+    """
+    module = import_module(library)
+    return _classes(library)["PoolTransport"](
+        make_client or module.Client, make_async_client or module.AsyncClient
+    )
+
+
+def client_transport(client: Any) -> Any:
+    """A transport that sends through a client of the caller's, with its proxies, hooks and auth, and leaves it open."""
+    return _classes(library_of(client))["ClientTransport"](client)
+
+
+def library_of(client: Any) -> Library:
+    """The HTTP library of a client."""
+    modules = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
+    return "httpx2" if "httpx2" in modules else "httpx"
+
+
+@cache
+def _classes(library: Library) -> dict[str, Any]:
+    """The transports as subclasses of one library's bases, which both libraries name alike."""
+    module = import_module(library)
+    transports = (module.BaseTransport, module.AsyncBaseTransport)
+    streams = (module.SyncByteStream, module.AsyncByteStream)
+    stream = type("DialectStream", (_Stream, *streams), {})
+    dialect = {"library": module, "stream": stream}
+    return {
+        "ClientTransport": type("ClientTransport", (_Through, *transports), {}),
+        "DialectTransport": type("DialectTransport", (_Dialect, *transports), dialect),
+        "PoolTransport": type("PoolTransport", (_Pool, *transports), {}),
+    }
+
+
+class _Pool:
+    def __init__(
+        self, make_client: Callable[[], Any], make_async_client: Callable[[], Any]
+    ) -> None:
         self._make_client = make_client
-        self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[httpx2.AsyncClient]] = {}
-        self._clients: dict[asyncio.AbstractEventLoop, httpx2.AsyncClient] = {}
+        self._make_async_client = make_async_client
+        self._client: Any = None
+        self.clients: dict[asyncio.AbstractEventLoop, Any] = {}
+        self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request; redirects are answers, never followed with the caller's key."""
-        client = await self._client()
+    def handle_request(self, request: Any) -> Any:
+        if self._client is None:
+            self._client = self._make_client()
+        return self._client.send(request, stream=True, follow_redirects=False)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        client = await self._client_of(asyncio.get_running_loop())
         return await client.send(request, stream=True, follow_redirects=False)
 
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     async def aclose(self) -> None:
-        """Close what the running loop has opened."""
         guard = self._guards.get(asyncio.get_running_loop())
         if guard is not None:
             await guard.aclose()
 
-    async def _client(self) -> httpx2.AsyncClient:
-        loop = asyncio.get_running_loop()
-        if (client := self._clients.get(loop)) is not None:
+    async def _client_of(self, loop: asyncio.AbstractEventLoop) -> Any:
+        if (client := self.clients.get(loop)) is not None:
             return client
-        for ended in [known for known in self._clients if known.is_closed()]:
-            del self._clients[ended], self._guards[ended]
+        for ended in [known for known in self.clients if known.is_closed()]:
+            del self.clients[ended], self._guards[ended]
         # Set before the first await: another task of this loop must not open a second pool.
-        client = self._clients[loop] = self._make_client()
+        client = self.clients[loop] = self._make_async_client()
         guard = self._guards[loop] = self._close_with(loop, client)
-        return await anext(guard)
+        await anext(guard)
+        return client
 
     async def _close_with(
-        self, loop: asyncio.AbstractEventLoop, client: httpx2.AsyncClient
-    ) -> AsyncGenerator[httpx2.AsyncClient]:
+        self, loop: asyncio.AbstractEventLoop, client: Any
+    ) -> AsyncGenerator[None]:
         """Hold the client open until the loop shuts down its async generators."""
         try:
-            yield client
+            yield
         finally:
-            del self._clients[loop], self._guards[loop]
+            del self.clients[loop], self._guards[loop]
             await client.aclose()
+
+
+class _Through:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def handle_request(self, request: Any) -> Any:
+        return self._client.send(request, stream=True, follow_redirects=False)
+
+    async def handle_async_request(self, request: Any) -> Any:
+        return await self._client.send(request, stream=True, follow_redirects=False)
+
+    def close(self) -> None:
+        """The client is the caller's."""
+
+    async def aclose(self) -> None:
+        """The client is the caller's."""
+
+
+class _Dialect:
+    library: Any
+    stream: Any
+
+    def __init__(
+        self,
+        inner: Any,
+        *,
+        profile: ServerProfile,
+        base_url: str | None,
+        mirror_reasoning: bool,
+        variables: Variables | None,
+    ) -> None:
+        self.inner = inner
+        self._profile = profile
+        self._mirror = mirror_reasoning
+        self._variables = variables
+        self._origin = _origin(self.library.URL(base_url)) if base_url else None
+
+    def handle_request(self, request: Any) -> Any:
+        if (call := self._call(request)) is None:
+            return self.inner.handle_request(request)
+        call.read(request.read())
+        response = self.inner.handle_request(self._translated(request, call))
+        if call.passes_events(response.status_code, response.headers):
+            return self._streamed(response, call)
+        return self._answered(response, call, response.read())
+
+    async def handle_async_request(self, request: Any) -> Any:
+        if (call := self._call(request)) is None:
+            return await self.inner.handle_async_request(request)
+        call.read(await request.aread())
+        response = await self.inner.handle_async_request(self._translated(request, call))
+        if call.passes_events(response.status_code, response.headers):
+            return self._streamed(response, call)
+        return self._answered(response, call, await response.aread())
+
+    def close(self) -> None:
+        self.inner.close()
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+    def _call(self, request: Any) -> Call | None:
+        variables = self._variables if self._origin == _origin(request.url) else None
+        return Call.of(
+            request.method,
+            request.url.path,
+            self._profile,
+            mirror_reasoning=self._mirror,
+            variables=variables() if callable(variables) else variables,
+        )
+
+    def _translated(self, request: Any, call: Call) -> Any:
+        headers = request.headers.copy()
+        # Bytes are passed on as they come, so they must come uncompressed.
+        headers["accept-encoding"] = "identity"
+        headers.pop("content-length", None)
+        return self.library.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=call.content,
+            extensions=request.extensions,
+        )
+
+    def _streamed(self, response: Any, call: Call) -> Any:
+        return self.library.Response(
+            response.status_code,
+            headers=_without_length(response.headers),
+            stream=self.stream(response, call.frames()),
+            extensions=response.extensions,
+        )
+
+    def _answered(self, response: Any, call: Call, content: bytes) -> Any:
+        status, kind, content = call.answer(response.status_code, response.headers, content)
+        headers = _without_length(response.headers)
+        if kind is not None:
+            headers["content-type"] = kind
+        return self.library.Response(status, headers=headers, content=content)
+
+
+class _Stream:
+    """A response body whose frames pass through a dialect, as they arrive."""
+
+    def __init__(self, response: Any, frames: Frames) -> None:
+        self._response = response
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._response.iter_raw():
+            if data := self._frames.feed(chunk):
+                yield data
+            if self._frames.closed:
+                return
+        if data := self._frames.finish():
+            yield data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.aiter_raw():
+            if data := self._frames.feed(chunk):
+                yield data
+            if self._frames.closed:
+                return
+        if data := self._frames.finish():
+            yield data
+
+    def close(self) -> None:
+        self._response.close()
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+def _origin(url: Any) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _without_length(headers: Any) -> Any:
+    kept = headers.copy()
+    for name in ("content-length", "content-encoding", "transfer-encoding"):
+        kept.pop(name, None)
+    return kept

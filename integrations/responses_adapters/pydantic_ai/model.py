@@ -24,7 +24,7 @@ from ..errors import ChainLostError
 from ..profiles import ServerProfile
 from ..protocol.advice import advise
 from ..protocol.failure import read_failure
-from .provider import ResponsesProvider, server_of, with_server_facts
+from .provider import ResponsesProvider, server_of, translated, with_server_facts
 from .settings import ResponsesModelSettings, check_names
 
 __all__ = ["ResponsesModel"]
@@ -94,6 +94,8 @@ class ResponsesModel(OpenAIResponsesModel):
         self._as_stock = self.server.name == "openai" and not isinstance(
             provider, ResponsesProvider
         )
+        self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
+        self._translated: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock
         self._replays = False
         super().__init__(
@@ -104,6 +106,18 @@ class ResponsesModel(OpenAIResponsesModel):
             history_digest_key=history_digest_key,
             websocket_connection_options=websocket_connection_options,
         )
+
+    @property
+    def client(self) -> AsyncOpenAI:
+        """The SDK client; a stock provider's, where it is not OpenAI's, speaks the server's dialect."""
+        stock = super().client
+        if not self._translates:
+            return stock
+        sender = stock._client  # replaced by the provider when the event loop changes
+        if self._translated is None or self._translated[0] is not sender:
+            http_client = translated(sender, self.server, str(stock.base_url))
+            self._translated = sender, stock.with_options(http_client=http_client)
+        return self._translated[1]
 
     def prepare_request(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx2
 from openai import AsyncOpenAI
@@ -15,9 +18,15 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from ..profiles import ServerProfile, find_server, resolve_endpoint
-from ..protocol.transport import LoopTransport
+from ..protocol.transport import (
+    Variables,
+    client_transport,
+    dialect_transport,
+    library_of,
+    pool_transport,
+)
 
-__all__ = ["ResponsesProvider", "server_of", "with_server_facts"]
+__all__ = ["ResponsesProvider", "server_of", "translated", "with_server_facts"]
 
 _TIMEOUT: Final = httpx2.Timeout(600, connect=5)
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
@@ -34,7 +43,9 @@ class ResponsesProvider(OpenAICompatibleProvider):
         server: A known name (`"aleph-alpha"`, `"orq"` …) or a `ServerProfile`; by default the address decides.
         base_url: Address of the API. Default: the server's environment variable, then its public address.
         api_key: Key. Default: the server's environment variable.
-        http_client: A client of yours, used as it is and left open; it serves the event loops you say it serves.
+        http_client: A client of yours to send through; it is left open and serves the event loops you say it serves.
+        variables: Secret template variables, or a function that gives them, added to each create request to this
+            address. They never enter settings, messages or histories.
 
     Raises:
         UnknownServerError: No server has that name.
@@ -48,19 +59,17 @@ class ResponsesProvider(OpenAICompatibleProvider):
         base_url: str | None = None,
         api_key: str | None = None,
         http_client: httpx2.AsyncClient | None = None,
+        variables: Variables | None = None,
     ) -> None:
         endpoint = resolve_endpoint(server, base_url=base_url, api_key=api_key)
         self.server = endpoint.profile
         self._users = 0
-        self._transport = None if http_client else LoopTransport(_pool)
+        self._pool = None if http_client else pool_transport(make_async_client=_client)
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
-            http_client=http_client
-            or httpx2.AsyncClient(
-                transport=self._transport,
-                timeout=_TIMEOUT,
-                headers={"User-Agent": get_user_agent()},
+            http_client=translated(
+                http_client, self.server, endpoint.base_url, pool=self._pool, variables=variables
             ),
         )
         if self.server.name != "openai":
@@ -83,8 +92,8 @@ class ResponsesProvider(OpenAICompatibleProvider):
     ) -> bool | None:
         handled = await super().__aexit__(exc_type, exc_val, exc_tb)
         self._users -= 1
-        if self._transport is not None and self._users == 0:
-            await self._transport.aclose()
+        if self._pool is not None and self._users == 0:
+            await self._pool.aclose()
         return handled
 
 
@@ -122,5 +131,46 @@ def _facts(server: ServerProfile) -> ModelProfile:
     return facts
 
 
-def _pool() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS)
+def translated(
+    client: httpx2.AsyncClient | None,
+    server: ServerProfile,
+    base_url: str,
+    *,
+    pool: Any = None,
+    variables: Variables | None = None,
+) -> httpx2.AsyncClient:
+    """A client that sends what `client` would send, in the server's dialect, and reads its answers in ours.
+
+    Args:
+        client: It sends, and its headers, cookies, parameters and time-outs are taken over.
+        server: The server.
+        base_url: Its address.
+        pool: The transport that sends where there is no client.
+        variables: Secret template variables for that address.
+    """
+    library = "httpx2" if client is None else library_of(client)
+    transport = dialect_transport(
+        server,
+        base_url=base_url,
+        inner=pool if client is None else client_transport(client),
+        mirror_reasoning=True,
+        variables=variables,
+        library=library,
+    )
+    taken: dict[str, Any] = {"timeout": _TIMEOUT, "headers": {"User-Agent": get_user_agent()}}
+    if client is not None:
+        taken = {
+            name: getattr(client, name) for name in ("cookies", "headers", "params", "timeout")
+        }
+    outer: httpx2.AsyncClient = import_module(library).AsyncClient(transport=transport, **taken)
+    return outer
+
+
+def _client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, verify=_trust())
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates to trust, loaded once a process: that takes longer than the rest of a client."""
+    return httpx2.create_ssl_context()

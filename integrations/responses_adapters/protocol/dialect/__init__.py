@@ -1,0 +1,26 @@
+"""A server's JSON to canonical Open Responses JSON and back: pure functions on plain dicts.
+
+What is canonical already is given back as the same object, so that a transport can pass its bytes on untouched.
+Whatever has no canonical place is kept under one key, `EXTENSION`.
+"""
+
+from __future__ import annotations
+
+from .errors import normalize_error
+from .events import EventNormalizer, normalize_events
+from .items import EXTENSION, ITEM_TYPES
+from .requests import normalize_request
+from .responses import FORGOTTEN, RUNNING, forgotten, normalize_response
+
+__all__ = [
+    "EXTENSION",
+    "FORGOTTEN",
+    "ITEM_TYPES",
+    "RUNNING",
+    "EventNormalizer",
+    "forgotten",
+    "normalize_error",
+    "normalize_events",
+    "normalize_request",
+    "normalize_response",
+]

@@ -1,0 +1,393 @@
+"""The events of one streamed response in canonical form, each as soon as it arrives."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from ...profiles import ServerProfile
+from .items import EXTENSION, Json, normalize_item
+from .responses import FORGOTTEN, forgotten, keep, normalize_response
+
+__all__ = ["EventNormalizer", "normalize_events"]
+
+Event: TypeAlias = Json
+
+_FAMILIES: Final = frozenset(
+    """
+    audio code_interpreter_call code_interpreter_call_code compaction completed content_part created
+    custom_tool_call_input failed file_search_call function_call_arguments image_generation_call in_progress
+    incomplete mcp_call mcp_call_arguments mcp_list_tools output_item output_text queued reasoning_summary_part
+    reasoning_summary_text reasoning_text refusal shell_call_command shell_call_output_content web_search_call
+    """.split()  # noqa: SIM905 - a list would take a line for each
+)
+"""What may stand after `response.` in the type of an event; OpenAI's SDK misreads any other."""
+
+_TERMINAL: Final = {
+    "response.completed": "response.completed",
+    "response.incomplete": "response.incomplete",
+    "response.failed": "response.failed",
+    "response.cancelled": "response.failed",
+    "response.requires_action": "response.completed",
+    "response.done": "response.completed",
+}
+_RENAMED: Final = {
+    "response.reasoning.delta": "response.reasoning_text.delta",
+    "response.reasoning.done": "response.reasoning_text.done",
+}
+_OPENS: Final = {
+    "response.content_part.added": "message",
+    "response.content_part.done": "message",
+    "response.output_text.delta": "message",
+    "response.output_text.done": "message",
+    "response.refusal.delta": "message",
+    "response.refusal.done": "message",
+    "response.reasoning_text.delta": "reasoning",
+    "response.reasoning_text.done": "reasoning",
+    "response.reasoning_summary_text.delta": "reasoning",
+    "response.reasoning_summary_text.done": "reasoning",
+    "response.function_call_arguments.delta": "function_call",
+    "response.function_call_arguments.done": "function_call",
+}
+"""Events that belong to an item, and the type of that item."""
+
+_TRUNCATED: Final = "the stream ended before the response was complete, so the answer may be cut"
+
+
+@dataclass(slots=True)
+class _Item:
+    """One output item as far as it has been streamed: its JSON, and the texts that went out as deltas."""
+
+    index: int
+    json: Json
+    texts: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
+    done: bool = False
+
+
+class EventNormalizer:
+    """Feed it a server's events; it gives back canonical ones, the same objects where nothing has to change.
+
+    What a server leaves out is put in: the opening event, ids, items that were never announced, deltas of
+    text that came in one piece or only in the final response. Items and events of unknown type are kept in
+    the final response. A stream that ends without a terminal event ends with an error.
+
+    Args:
+        request: The create request; `None` for the stream of a retrieved response, which may begin anywhere.
+        profile: The server, to notice that it ignored `previous_response_id`.
+        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
+    """
+
+    def __init__(
+        self,
+        request: Mapping[str, Any] | None = None,
+        *,
+        profile: ServerProfile | None = None,
+        mirror_reasoning: bool = False,
+    ) -> None:
+        self.forgotten = False
+        self._request = request
+        self._profile = profile
+        self._mirror = mirror_reasoning
+        self._opened = request is None
+        self._ended = False
+        self._response: Json = {}
+        self._items: dict[int, _Item] = {}
+        self._unmapped: dict[object, Json] = {}
+        self._events: list[Event] = []
+
+    def feed(self, event: Event) -> list[Event]:
+        """The canonical events for the next event of the server."""
+        response = event.get("response")
+        if isinstance(response, dict) and forgotten(response, self._request, self._profile):
+            self.forgotten = self._ended = True
+            return [FORGOTTEN]
+        kind = str(event.get("type") or "")
+        kind = _RENAMED.get(kind, kind)
+        if kind == "error" or ("error" in event and not kind.startswith("response.")):
+            self._ended = True
+            return [event]
+        if kind in _TERMINAL:
+            return self._finish(event, kind)
+        if not self._is_known(kind):
+            self._events.append(event)
+            return []
+        if kind in {"response.created", "response.in_progress", "response.queued"}:
+            return self._status(event, kind)
+        opening = [] if self._opened else self._open({})
+        if kind in {"response.output_item.added", "response.output_item.done"}:
+            return [*opening, *self._whole_item(event, kind)]
+        if kind in _OPENS:
+            return [*opening, *self._piece(event, kind)]
+        return [*opening, event]
+
+    def finish(self) -> list[Event]:
+        """What must still follow when the server has said all it says: an error, unless the response ended."""
+        if self._ended:
+            return []
+        return [
+            {"error": {"code": "stream_truncated", "type": "server_error", "message": _TRUNCATED}}
+        ]
+
+    # Opening and ending
+
+    def _is_known(self, kind: str) -> bool:
+        head, _, rest = kind.partition(".")
+        return head == "response" and rest.partition(".")[0] in _FAMILIES
+
+    def _status(self, event: Event, kind: str) -> list[Event]:
+        response = event.get("response")
+        if kind == "response.created" and self._opened and self._request is not None:
+            return []
+        if not isinstance(response, dict):
+            return self._open({}) if not self._opened else []
+        normal = normalize_response(response, self._request, mirror_reasoning=self._mirror)
+        self._response = normal
+        opening = [] if self._opened or kind == "response.created" else self._open(response)
+        self._opened = True
+        return [*opening, event if normal is response else {**event, "response": normal}]
+
+    def _open(self, response: Json) -> list[Event]:
+        self._opened = True
+        skeleton = {
+            "id": "",
+            "object": "response",
+            "created_at": 0,
+            "model": (self._request or {}).get("model", ""),
+            "status": "in_progress",
+            "output": [],
+            **response,
+        }
+        self._response = normalize_response(skeleton, self._request)
+        return [{"type": "response.created", "sequence_number": 0, "response": self._response}]
+
+    def _finish(self, event: Event, kind: str) -> list[Event]:
+        self._ended = True
+        response = event.get("response")
+        if not isinstance(response, dict):
+            status = kind.removeprefix("response.")
+            response = {**self._response, "status": "completed" if status == "done" else status}
+        kind = _TERMINAL[kind]
+        if response.get("status") in {"failed", "cancelled"}:
+            kind = "response.failed"
+        elif response.get("status") == "incomplete":
+            kind = "response.incomplete"
+        normal = normalize_response(response, self._request, mirror_reasoning=self._mirror)
+        before = (
+            [] if self._opened else self._open({**response, "status": "in_progress", "output": []})
+        )
+        for index, item in enumerate(normal["output"]):
+            before += self._backfill(self._find(item, index), item)
+        normal = self._completed(normal, kind)
+        if normal is event.get("response") and kind == event.get("type"):
+            return [*before, event]
+        return [*before, {**event, "type": kind, "response": normal}]
+
+    def _completed(self, normal: Json, kind: str) -> Json:
+        """The final response with what only the stream has said."""
+        full = dict(normal)
+        if not full["output"] and self._items:
+            full["output"] = [self._items[index].json for index in sorted(self._items)]
+        keep(full, events=self._events)
+        if self._unmapped and not (full.get(EXTENSION) or {}).get("unmapped"):
+            keep(full, unmapped=list(self._unmapped.values()))
+        if kind == "response.failed" and not full.get("error"):
+            status = full.get("status")
+            full["error"] = {
+                "code": "cancelled" if status == "cancelled" else "server_error",
+                "message": f"the response ended as {status} without a reason",
+            }
+        return normal if full == normal else full
+
+    # Items
+
+    def _whole_item(self, event: Event, kind: str) -> list[Event]:
+        raw = event.get("item")
+        index = self._index(event, raw)
+        item = normalize_item(
+            raw,
+            index,
+            response_id=str(self._response.get("id") or ""),
+            mirror_reasoning=self._mirror and kind.endswith("done"),
+        )
+        if item is None:
+            key = raw.get("id") if isinstance(raw, Mapping) and raw.get("id") else index
+            self._unmapped[key] = raw if isinstance(raw, dict) else {"value": raw}
+            return []
+        known = self._items.get(index)
+        if known is not None and not (isinstance(raw, Mapping) and raw.get("id")):
+            item["id"] = known.json["id"]
+        if kind.endswith("added") and item["type"] == "function_call":
+            item["arguments"] = raw.get("arguments") or "" if isinstance(raw, Mapping) else ""
+        same = item == raw and event.get("output_index") == index
+        normal = event if same else {**event, "type": kind, "output_index": index, "item": item}
+        if kind.endswith("added"):
+            opened = self._items[index] = _Item(index, item)
+            if item.get("arguments"):
+                opened.texts["function_call_arguments", 0].append(item["arguments"])
+            return [normal]
+        before: list[Event] = []
+        if known is None:
+            known = self._items[index] = _Item(index, item)
+            before.append(_added(known))
+        known.json = item
+        before += self._missing(known, item)
+        known.done = True
+        return [*before, normal]
+
+    def _index(self, event: Event, raw: object) -> int:
+        if isinstance(event.get("output_index"), int):
+            return int(event["output_index"])
+        identifier = raw.get("id") if isinstance(raw, Mapping) else None
+        for index, item in self._items.items():
+            if identifier and item.json.get("id") == identifier:
+                return index
+        if str(event.get("type")).endswith("done") and not identifier:
+            for index, item in self._items.items():
+                if not item.done:
+                    return index
+        return max(self._items, default=-1) + 1
+
+    def _find(self, item: Json, index: int) -> _Item | None:
+        """The streamed item that is this item of the final response."""
+        for known in self._items.values():
+            if known.json.get("id") == item.get("id"):
+                return known
+        there = self._items.get(index)
+        return there if there and there.json.get("type") == item.get("type") else None
+
+    def _backfill(self, known: _Item | None, item: Json) -> list[Event]:
+        if known is None:
+            index = max(self._items, default=-1) + 1
+            known = self._items[index] = _Item(index, item)
+            events = [_added(known), *self._missing(known, item)]
+        elif known.done:
+            return []
+        else:
+            item = {**item, "id": known.json["id"]}
+            events = self._missing(known, item)
+        known.done = True
+        return [*events, _event("output_item.done", known, item=item)]
+
+    # Pieces of items
+
+    def _piece(self, event: Event, kind: str) -> list[Event]:
+        if self._belongs_to_unmapped(event):
+            return []
+        before: list[Event] = []
+        known = self._owner(event, _OPENS[kind])
+        if known is None and self._request is None:
+            return [event]  # a resumed stream begins in the middle of an item
+        if known is None and _OPENS[kind] == "function_call":
+            return []  # a call without a name; the finished item has both
+        if known is None:
+            index = event.get("output_index")
+            if not isinstance(index, int):
+                index = max(self._items, default=-1) + 1
+            item = normalize_item({"type": _OPENS[kind], "id": event.get("item_id")}, index) or {}
+            known = self._items[index] = _Item(index, {**item, "status": "in_progress"})
+            before.append(_added(known))
+        part = "summary_index" if "reasoning_summary" in kind else "content_index"
+        position = {} if "function_call" in kind else {part: event.get(part) or 0}
+        place = {"item_id": known.json["id"], "output_index": known.index, **position}
+        changed = kind != event.get("type") or any(event.get(k) != v for k, v in place.items())
+        normal = {**event, "type": kind, **place} if changed else event
+        family, _, step = kind.removeprefix("response.").rpartition(".")
+        at = (family, next(iter(position.values()), 0))
+        if step == "delta":
+            delta = event.get("delta")
+            if isinstance(delta, str):
+                known.texts[at].append(delta)
+            return [*before, normal, *self._mirrored(known, at, delta)]
+        if step == "done":
+            whole = event.get("text", event.get("arguments", event.get("refusal")))
+            before += self._rest(known, at, whole)
+        return [*before, normal]
+
+    def _owner(self, event: Event, kind: str) -> _Item | None:
+        for item in self._items.values():
+            if event.get("item_id") and item.json.get("id") == event["item_id"]:
+                return item
+        index = event.get("output_index")
+        if isinstance(index, int):
+            return self._items.get(index)
+        waiting = [i for i in self._items.values() if i.json.get("type") == kind and not i.done]
+        return waiting[-1] if waiting else None
+
+    def _belongs_to_unmapped(self, event: Event) -> bool:
+        return bool(self._unmapped) and (
+            event.get("item_id") in self._unmapped or event.get("output_index") in self._unmapped
+        )
+
+    def _missing(self, known: _Item, item: Json) -> list[Event]:
+        """Deltas for what the finished item says and no delta has said."""
+        events: list[Event] = []
+        if item["type"] == "function_call":
+            return self._rest(known, ("function_call_arguments", 0), item["arguments"])
+        for family, parts in (
+            ("", item.get("content")),
+            ("reasoning_summary_text", item.get("summary")),
+        ):
+            for position, part in enumerate(parts or ()):
+                text = part.get("text", part.get("refusal"))
+                name = family or str(part.get("type"))
+                if isinstance(text, str) and name in _FAMILIES:
+                    events += self._rest(known, (name, position), text)
+        return events
+
+    def _rest(self, known: _Item, at: tuple[str, int], whole: object) -> list[Event]:
+        said = "".join(known.texts[at])
+        if not isinstance(whole, str) or len(whole) <= len(said) or not whole.startswith(said):
+            return []
+        family, position = at
+        known.texts[at] = [whole]
+        place = {
+            "summary_index" if family == "reasoning_summary_text" else "content_index": position
+        }
+        if family == "function_call_arguments":
+            place = {}
+        delta = whole[len(said) :]
+        event = _event(f"{family}.delta", known, **place, delta=delta)
+        return [event, *self._mirrored(known, at, delta)]
+
+    def _mirrored(self, known: _Item, at: tuple[str, int], delta: object) -> list[Event]:
+        """Raw reasoning once more as a summary, where the client shows only summaries."""
+        family, position = at
+        if not self._mirror or family != "reasoning_text" or not isinstance(delta, str):
+            return []
+        known.texts["reasoning_summary_text", position].append(delta)
+        return [_event("reasoning_summary_text.delta", known, summary_index=position, delta=delta)]
+
+
+def normalize_events(
+    events: Iterable[Event],
+    request: Mapping[str, Any] | None = None,
+    *,
+    mirror_reasoning: bool = False,
+) -> Iterator[Event]:
+    """All events of one stream in canonical form; see `EventNormalizer`."""
+    normalizer = EventNormalizer(request, mirror_reasoning=mirror_reasoning)
+    for event in events:
+        yield from normalizer.feed(event)
+    yield from normalizer.finish()
+
+
+def _event(name: str, known: _Item, **fields: object) -> Event:
+    return {
+        "type": f"response.{name}",
+        "item_id": known.json["id"],
+        "output_index": known.index,
+        **fields,
+    }
+
+
+def _added(item: _Item) -> Event:
+    started = {**item.json, "status": "in_progress"}
+    if started["type"] == "message":
+        started["content"] = []
+    elif started["type"] == "function_call":
+        started["arguments"] = ""
+    elif started["type"] == "reasoning":
+        started |= {"summary": [], "content": []}
+    return {"type": "response.output_item.added", "output_index": item.index, "item": started}

@@ -1,0 +1,113 @@
+"""One create request in the form that a server takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...profiles import ServerProfile
+from .items import Json, is_invented
+
+__all__ = ["normalize_request"]
+
+_ENCRYPTED: Final = "reasoning.encrypted_content"
+
+_INERT: Final = {
+    "parallel_tool_calls": True,
+    "truncation": "auto",
+    "store": True,
+    "stream": False,
+}
+"""Parameters that change nothing at these values, so a server that refuses them never needs to see them."""
+
+
+def normalize_request(body: Json, profile: ServerProfile) -> Json:
+    """The request as this server takes it; the same object if nothing has to change.
+
+    Translates what has an equivalent and leaves out what has no effect. What would change the meaning stays, for
+    the server to refuse.
+    """
+    fixed = {key: value for key, value in body.items() if not _without_effect(key, value, profile)}
+    if isinstance(body.get("input"), list):
+        fixed["input"] = [_item(item, profile) for item in body["input"]]
+    if "instructions" in profile.refuses and body.get("instructions"):
+        _lift(fixed)
+    if isinstance(body.get("include"), list):
+        _include(fixed, profile)
+    if isinstance(body.get("reasoning"), Mapping) and profile.reasoning_summary != "summary":
+        renamed = dict(body["reasoning"])
+        if (summary := renamed.pop("summary", None)) is not None:
+            renamed[profile.reasoning_summary] = summary
+        fixed["reasoning"] = renamed
+    if isinstance(body.get("metadata"), Mapping):
+        fixed["metadata"] = {
+            key: value if isinstance(value, str) else _as_text(value)
+            for key, value in body["metadata"].items()
+        }
+    if not profile.strict and isinstance(body.get("tools"), list):
+        fixed["tools"] = [_without(tool, "strict") for tool in body["tools"]]
+    if not profile.streams:
+        fixed.pop("stream", None)
+        fixed.pop("stream_options", None)
+    return body if fixed == body else fixed
+
+
+def _without_effect(key: str, value: object, profile: ServerProfile) -> bool:
+    if key == "store" and profile.store == "always":
+        return True
+    return key in profile.refuses and key in _INERT and value in (_INERT[key], None)
+
+
+def _lift(fixed: Json) -> None:
+    """Instructions become the leading system message."""
+    instructions = fixed.pop("instructions")
+    given = fixed.get("input") or []
+    if isinstance(given, str):
+        given = [{"type": "message", "role": "user", "content": given}]
+    system = {"type": "message", "role": "system", "content": instructions}
+    fixed["input"] = [system, *given]
+
+
+def _include(fixed: Json, profile: ServerProfile) -> None:
+    """Encrypted reasoning is not asked for where it comes unasked or never."""
+    if profile.encrypted_reasoning in {"on_request", "by_model"}:
+        return
+    include = [name for name in fixed["include"] if name != _ENCRYPTED]
+    if include:
+        fixed["include"] = include
+    else:
+        del fixed["include"]
+
+
+def _item(item: Any, profile: ServerProfile) -> Any:
+    if not isinstance(item, Mapping):
+        return item
+    fixed = dict(item)
+    if is_invented(item.get("id")):
+        del fixed["id"]
+    elif profile.store == "never" and item.get("type") in {"message", "function_call"}:
+        fixed.pop("id", None)  # an id that was never stored cannot be looked up
+    if item.get("type") == "reasoning" and _mirrored(item):
+        fixed["summary"] = []
+    if profile.input_items == "typed":
+        if "type" not in item and "role" in item:
+            fixed = {"type": "message", **fixed}
+        if item.get("role") == "assistant" and isinstance(item.get("content"), str):
+            fixed["content"] = [{"type": "output_text", "text": item["content"], "annotations": []}]
+    return fixed
+
+
+def _mirrored(item: Mapping[str, Any]) -> bool:
+    """Whether the summary is the repetition of the raw reasoning that `normalize_item` made."""
+    summary = [part.get("text") for part in item.get("summary") or ()]
+    return bool(summary) and summary == [part.get("text") for part in item.get("content") or ()]
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _without(tool: Any, key: str) -> Any:
+    if not isinstance(tool, Mapping):
+        return tool
+    return {name: value for name, value in tool.items() if name != key}

@@ -1,0 +1,219 @@
+"""One HTTP exchange with a Responses server, translated: bytes in, bytes out, no I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..profiles import ServerProfile
+from .dialect import (
+    FORGOTTEN,
+    RUNNING,
+    EventNormalizer,
+    forgotten,
+    normalize_error,
+    normalize_request,
+    normalize_response,
+)
+from .sse import EventReader, MalformedFrameError
+
+__all__ = ["Call", "Frames"]
+
+_PATH: Final = re.compile(r"/responses(/[^/]+)?$")
+_END: Final = re.compile(rb"(?>\r\n|\r|\n){2}")
+_MAX_FRAME: Final = 64 * 1024 * 1024
+"""Bytes of one event; an inlined image fits, an endless line does not."""
+
+_JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
+
+
+class Call:
+    """One create or retrieve call: what to send instead of what the client sent, and what to give back.
+
+    Attributes:
+        content: The request body to send.
+    """
+
+    def __init__(
+        self,
+        profile: ServerProfile,
+        *,
+        creates: bool,
+        mirror_reasoning: bool,
+        variables: Mapping[str, Any] | None,
+    ) -> None:
+        self._profile = profile
+        self._creates = creates
+        self._mirror = mirror_reasoning
+        self._variables = variables
+        self._request: dict[str, Any] | None = None
+        self.content = b""
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        path: str,
+        profile: ServerProfile,
+        *,
+        mirror_reasoning: bool = False,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Call | None:
+        """The call of a request, or `None` if it neither creates nor retrieves a response."""
+        found = _PATH.search(path)
+        creates = found is not None and found[1] is None
+        if found is None or method != ("POST" if creates else "GET"):
+            return None
+        return cls(profile, creates=creates, mirror_reasoning=mirror_reasoning, variables=variables)
+
+    def read(self, content: bytes) -> None:
+        """Take the client's request body."""
+        self.content = content
+        body = _parse(content)
+        if not self._creates or not isinstance(body, dict):
+            return
+        self._request = body
+        sent = normalize_request(body, self._profile)
+        if self._variables:
+            sent = {**sent, "variables": {**body.get("variables", {}), **self._variables}}
+        if sent is not body:
+            self.content = _dump(sent)
+
+    def passes_events(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether the answer is an event stream that the client asked for."""
+        asked = not self._creates or self._wants_events()
+        return status < 400 and asked and _EVENTS in headers.get("content-type", "")
+
+    def frames(self) -> Frames:
+        """Translates the answer's event stream."""
+        return Frames(self._normalizer())
+
+    def answer(
+        self, status: int, headers: Mapping[str, str], content: bytes
+    ) -> tuple[int, str | None, bytes]:
+        """Status, content type (`None`: as it came) and body for an answer that came whole."""
+        if status < 400 and _EVENTS in headers.get("content-type", ""):
+            return self._as_response(status, content)
+        body = _parse(content)
+        if status >= 400:
+            said = content.decode("utf-8", "replace") if body is None else body
+            error = normalize_error(status, said)
+            return (status, None, content) if error is body else (status, _JSON, _dump(error))
+        if not isinstance(body, dict) or not ("output" in body or "status" in body):
+            return status, None, content
+        if forgotten(body, self._request, self._profile):
+            return 400, _JSON, _dump(FORGOTTEN)
+        if self._wants_events():
+            return status, _EVENTS, self._as_events(body)
+        normal = normalize_response(body, self._request, mirror_reasoning=self._mirror)
+        return (status, None, content) if normal is body else (status, _JSON, _dump(normal))
+
+    def _wants_events(self) -> bool:
+        return bool((self._request or {}).get("stream"))
+
+    def _normalizer(self) -> EventNormalizer:
+        return EventNormalizer(self._request, profile=self._profile, mirror_reasoning=self._mirror)
+
+    def _as_events(self, body: dict[str, Any]) -> bytes:
+        """The stream that the client asked for and the server does not do: the answer in one piece."""
+        kind = "created" if body.get("status") in RUNNING else "completed"
+        events = self._normalizer().feed({"type": f"response.{kind}", "response": body})
+        return b"".join(_frame(event) for event in events)
+
+    def _as_response(self, status: int, content: bytes) -> tuple[int, str, bytes]:
+        """The answer that the client asked for and the server only streams: what its last event says."""
+        normalizer = self._normalizer()
+        last: dict[str, Any] = {}
+        reader = EventReader()
+        for event in [*reader.feed(content), *reader.finish()]:
+            last = (normalizer.feed(event) or [last])[-1]
+        last = (normalizer.finish() or [last])[-1]
+        if "response" in last:
+            return status, _JSON, _dump(last["response"])
+        return 502, _JSON, _dump(normalize_error(502, last))
+
+
+class Frames:
+    """Translates an event stream as its bytes arrive; frames that are canonical go on byte for byte.
+
+    Attributes:
+        closed: Nothing more is to be read.
+    """
+
+    def __init__(self, normalizer: EventNormalizer) -> None:
+        self._normalizer = normalizer
+        self._buffer = b""
+        self.closed = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The frames that these bytes complete, translated."""
+        self._buffer += data
+        out: list[bytes] = []
+        start = 0
+        for end in _END.finditer(self._buffer):
+            out.append(self._translate(self._buffer[start : end.end()]))
+            start = end.end()
+            if self.closed:
+                break
+        self._buffer = self._buffer[start:]
+        if len(self._buffer) > _MAX_FRAME:
+            self.closed = True
+            out.append(_frame(_TOO_LARGE))
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """What must follow the last byte: a frame without its blank line, and an error if the stream was cut."""
+        rest, self._buffer = self._buffer, b""
+        try:
+            whole = self._translate(rest + b"\n\n") if _event(rest) else b""
+        except MalformedFrameError:
+            whole = b""  # half a frame
+        return whole + self._ending()
+
+    def _translate(self, raw: bytes) -> bytes:
+        try:
+            event = _event(raw)
+        except MalformedFrameError:
+            return raw  # for the client to report
+        if event is None:
+            return self._ending() + raw if b"[DONE]" in raw else raw
+        events = self._normalizer.feed(event)
+        self.closed = self._normalizer.forgotten
+        return b"".join(raw if each is event else _frame(each) for each in events)
+
+    def _ending(self) -> bytes:
+        return b"".join(_frame(event) for event in self._normalizer.finish())
+
+
+_TOO_LARGE: Final = {
+    "error": {
+        "code": "frame_too_large",
+        "type": "server_error",
+        "message": f"one event is larger than {_MAX_FRAME} bytes",
+    }
+}
+
+
+def _event(raw: bytes) -> dict[str, Any] | None:
+    """The event of one frame; `None` for comments and the `[DONE]` sentinel."""
+    events = EventReader().feed(raw.strip(b"\r\n") + b"\n\n")
+    return events[0] if events else None
+
+
+def _frame(event: dict[str, Any]) -> bytes:
+    kind = str(event.get("type", "error")).encode()
+    return b"event: " + kind + b"\ndata: " + _dump(event) + b"\n\n"
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
