@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 from openai import OpenAI
@@ -18,12 +20,17 @@ from responses_adapters.__main__ import COMMANDS, main
 PROGRAM = [sys.executable, "-m", "responses_adapters"]
 
 
-@contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(*options: str) -> AbstractContextManager[tuple[subprocess.Popen[str], str]]:
     """`serve` on a free port as a process, with its first line."""
-    command = [*PROGRAM, "serve", "--port", "0", *options]
+    return program([*PROGRAM, "serve", "--port", "0", *options], dict(os.environ))
+
+
+@contextmanager
+def program(
+    command: list[str], environment: dict[str, str]
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -121,3 +128,98 @@ def test_what_follows_a_forwarding_command_goes_on_unread(monkeypatch):
 
     assert main(["pass", "--help", "-x", "y"]) == 0
     assert seen == [["--help", "-x", "y"]]
+
+
+def run_file(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    unset = {"OPENAI_API_KEY", "OPENAI_BASE_URL"}
+    return subprocess.run(
+        [*PROGRAM, "run", *options],
+        env={name: value for name, value in os.environ.items() if name not in unset},
+        capture_output=True,
+        text=True,
+        cwd=path,
+    )
+
+
+def test_run_serves_a_file_whose_address_is_written_into_it(tmp_path):
+    (tmp_path / "helper.py").write_text("QUESTION = 'Hi'")
+    (tmp_path / "recipe.py").write_text(
+        "import sys\n"
+        "from openai import OpenAI\n"
+        "from helper import QUESTION\n"
+        "client = OpenAI(base_url='https://api.valarhq.ai/v1')\n"
+        "if __name__ == '__main__':\n"
+        "    answer = client.responses.create(model='m', input=QUESTION)\n"
+        "    print(answer.status, sys.argv)\n"
+    )
+
+    done = run_file(tmp_path, "recipe.py", "--loud", "1")
+
+    assert done.stderr == ""
+    assert done.stdout == "completed ['recipe.py', '--loud', '1']\n"
+    assert done.returncode == 0
+
+
+def test_run_leads_other_processes_to_the_same_fake_by_the_environment(tmp_path):
+    (tmp_path / "recipe.py").write_text(
+        "import subprocess, sys\n"
+        "from openai import OpenAI\n"
+        "first = OpenAI().responses.create(model='m', input='Hi')\n"
+        "code = 'import sys; from openai import OpenAI;'"
+        " 'print(OpenAI().responses.retrieve(sys.argv[1]).id == sys.argv[1])'\n"
+        "subprocess.run([sys.executable, '-c', code, first.id], check=True)\n"
+    )
+
+    assert run_file(tmp_path, "recipe.py").stdout == "True\n"
+
+
+def test_run_keeps_the_file_offline_and_says_how_to_let_a_host_pass(tmp_path):
+    (tmp_path / "recipe.py").write_text("import httpx2; httpx2.get('https://weather.example/now')")
+
+    done = run_file(tmp_path, "recipe.py")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "responses-adapters run: GET https://weather.example/now was blocked: only loopback and the fake"
+        " Responses server can be reached here. Replace what makes the request, or let it pass with"
+        " --allow-host weather.example.\n"
+    )
+
+
+def test_run_of_a_missing_file_is_one_line_of_advice(tmp_path, capsys):
+    assert main(["run", str(tmp_path / "nothing.py")]) == 2
+    assert "there is no file" in capsys.readouterr().err
+
+
+def test_what_was_recorded_is_served_again(tmp_path):
+    recorded = tmp_path / "recorded.yaml"
+    with serving("--server", "orq") as (_, real):
+        command = [*PROGRAM, "record", "--port", "0", "--output", str(recorded)]
+        command += ["--server", "orq"]
+        settings = {"ORQ_BASE_URL": address(real), "ORQ_API_KEY": "real-key-0123456789"}
+        environment = {**os.environ, **settings}
+        with program(command, environment) as (process, line):
+            assert line.startswith(
+                f"Recording {address(real)} into {recorded} at http://127.0.0.1:"
+            )
+            proxy = re.search(r"OPENAI_BASE_URL=(\S+)", line)
+            assert proxy is not None
+            with OpenAI(base_url=proxy[1], api_key="fake-key") as client:
+                said = client.responses.create(model="m", input="Hi").to_dict()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+
+    with (
+        serving("--script", str(recorded)) as (_, line),
+        OpenAI(base_url=address(line), api_key="fake-key") as client,
+    ):
+        assert line.startswith("Fake orq server at ")
+        assert client.responses.create(model="m", input="Hi").to_dict() == said
+
+
+def test_recording_without_the_server_s_key_is_one_line_of_advice(monkeypatch, capsys):
+    monkeypatch.delenv("VALAR_API_KEY", raising=False)
+
+    assert main(["record", "--server", "valar", "--port", "0"]) == 2
+
+    assert "VALAR_API_KEY" in capsys.readouterr().err

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
+import runpy
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from .errors import ResponsesAdapterError
+from .errors import ConfigurationError, ResponsesAdapterError
 from .profiles import known_servers
+
+if TYPE_CHECKING:
+    from .testing import Backend
+    from .testing.replay import Replay
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -73,41 +80,123 @@ def _parser() -> argparse.ArgumentParser:
 def _fake_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
-        default="openai",
         metavar="NAME",
         help=f"whose behaviour to show: {', '.join(known_servers())} (default: openai)",
     )
     parser.add_argument(
+        "--script", metavar="FILE", help="YAML with what to say, or what `record` wrote"
+    )
+    parser.add_argument(
         "--brain",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="answer what is not scripted by simple rules (default), or with an error",
+        help="answer what is not scripted by simple rules, or with an error"
+        " (default: rules, unless there is a script)",
     )
 
 
-def _serve_options(parser: argparse.ArgumentParser) -> None:
-    _fake_options(parser)
+def _port_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
     )
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def _fake(arguments: argparse.Namespace) -> Backend | Replay:
     from .testing import Backend
+    from .testing.replay import Replay, load_yaml
+
+    if arguments.script is None:
+        brain = arguments.brain is not False
+        return Backend(arguments.server or "openai", brain=brain)
+    script = load_yaml(arguments.script)
+    return Replay.from_script(script)
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    _fake_options(parser)
+    _port_option(parser)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from .testing.server import ResponsesServer
+    from .testing.transport import emulated_profile
+
+    backend = _fake(arguments)
+    with ResponsesServer(backend, port=arguments.port) as server:
+        name = emulated_profile(backend).name
+        _wait(f"Fake {name} server at {server.base_url}  {_exports(server.env)}")
+    return 0
+
+
+def _record_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--server", metavar="NAME", help="the real server, by name")
+    parser.add_argument("--upstream", metavar="URL", help="the real server, by base URL")
+    parser.add_argument(
+        "--output", metavar="FILE", default="recorded.yaml", help="(default: recorded.yaml)"
+    )
+    _port_option(parser)
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from .profiles import resolve_endpoint
+    from .testing.record import record_into
+    from .testing.server import environment
+
+    endpoint = resolve_endpoint(arguments.server, base_url=arguments.upstream)
+    with record_into(arguments.output, endpoint, port=arguments.port) as server:
+        exports = _exports(environment(server.base_url, endpoint.profile))
+        target = f"{endpoint.base_url} into {arguments.output}"
+        _wait(f"Recording {target} at {server.base_url}  {exports}")
+    return 0
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    _fake_options(parser)
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="let it be reached"
+    )
+    parser.add_argument("file", help="the Python file to run")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what it gets as arguments")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from .testing.patch import PatchedTransports
     from .testing.server import ResponsesServer
 
+    file = Path(arguments.file)
+    if not file.is_file():
+        raise ConfigurationError(f"there is no file {file}")
+    backend = _fake(arguments)
+    patched = PatchedTransports(
+        backend,
+        allow_hosts=arguments.allow_host,
+        remedy="Replace what makes the request, or let it pass with --allow-host {host}.",
+    )
+    with ResponsesServer(backend) as server, patched:
+        os.environ.update(server.env)
+        sys.argv = [str(file), *arguments.arguments]
+        sys.path.insert(0, str(file.resolve().parent))
+        runpy.run_path(str(file), run_name="__main__")
+    try:
+        if arguments.script is not None:
+            backend.verify()
+    except AssertionError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _exports(settings: Mapping[str, str]) -> str:
+    return " ".join(["export", *(f"{name}={value}" for name, value in settings.items())])
+
+
+def _wait(ready: str) -> None:
+    """Print one line, then wait for Ctrl-C or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    backend = Backend(arguments.server, brain=arguments.brain)
-    with ResponsesServer(backend, port=arguments.port) as server:
-        settings = " ".join(f"{name}={value}" for name, value in server.env.items())
-        sys.stdout.write(
-            f"Fake {arguments.server} server at {server.base_url}  export {settings}\n"
-        )
-        sys.stdout.flush()
-        stop.wait()
-    return 0
+    sys.stdout.write(f"{ready}\n")
+    sys.stdout.flush()
+    stop.wait()
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -128,6 +217,18 @@ COMMANDS: Final = (
         help="run the fake Responses server on a loopback port",
         options=_serve_options,
         run=_serve,
+    ),
+    Command(
+        name="run",
+        help="run a Python file offline: its Responses clients meet the fake, unedited",
+        options=_run_options,
+        run=_run,
+    ),
+    Command(
+        name="record",
+        help="stand between a client and a real server, and write a script that replays it",
+        options=_record_options,
+        run=_record,
     ),
 )
 

@@ -47,13 +47,15 @@ class FakeApp:
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
             case "lifespan":
                 await _lifespan(receive, send)
             case kind:
                 raise NotImplementedError(f"the fake does not serve ASGI scopes of type {kind!r}")
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        body = await read_body(receive)
         if body is None:
             return
         backend, path = self._route(scope["path"])
@@ -66,14 +68,26 @@ class FakeApp:
                     method=scope["method"].upper(),
                     path=path,
                     query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
-                    headers={
-                        name.decode("latin-1").lower(): value.decode("latin-1")
-                        for name, value in scope["headers"]
-                    },
+                    headers=_headers(scope),
                     body=body,
                 )
             )
         await self._send(scope, receive, send, reply)
+
+    async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Drive the backend's own session; one that has none, or another path, refuses the handshake."""
+        backend, path = self._route(scope["path"])
+        open_session = getattr(backend, "socket", None)
+        await receive()
+        if open_session is None or not path.endswith("/responses"):
+            await send({"type": "websocket.close"})
+            return
+        session = open_session(path=path, headers=_headers(scope))
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            text = message.get("text")
+            for answer in session.receive(message["bytes"].decode() if text is None else text):
+                await send({"type": "websocket.send", "text": answer})
 
     def _route(self, path: str) -> tuple[Handler | None, str]:
         if not path.startswith(_TENANT):
@@ -136,7 +150,13 @@ class FakeApp:
         await gone
 
 
-async def _read(receive: Receive) -> bytes | None:
+def _headers(scope: Message) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+
+
+async def read_body(receive: Receive) -> bytes | None:
     """The whole request body, or `None` when the client left before sending it."""
     body = bytearray()
     while True:

@@ -36,6 +36,12 @@ _SERVED: Final = re.compile(
 _SERVED_ON_LOOPBACK: Final = re.compile(r"/(responses|chat/completions)(/|$)")
 
 
+_REMEDY: Final = (
+    "Replace what makes the request, or let it pass with allow_hosts=['{host}'], as in"
+    " @pytest.mark.responses_backend(allow_hosts=['{host}']); patch=False there patches nothing."
+)
+
+
 class NetworkBlockedError(ResponsesAdapterError):
     """A request would have left the machine during a test; the message says which, and what to do."""
 
@@ -51,14 +57,18 @@ class PatchedTransports:
     Args:
         backend: Answers the requests.
         allow_hosts: Host names that stay reachable.
+        remedy: What to do about a refusal, for its message; `{host}` stands for the host.
 
     Attributes:
         blocked: What was refused, so that a caller who swallowed the error is still found out.
         addresses: What the allowed names resolved to.
     """
 
-    def __init__(self, backend: Handler, *, allow_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self, backend: Handler, *, allow_hosts: Collection[str] = (), remedy: str = _REMEDY
+    ) -> None:
         self.backend = backend
+        self._remedy = remedy
         self.allow_hosts = frozenset(allow_hosts)
         self.blocked: list[str] = []
         self.addresses: set[str] = set()
@@ -90,10 +100,8 @@ class PatchedTransports:
         """Note that `what` was stopped, and the error that says so."""
         self.blocked.append(what)
         return NetworkBlockedError(
-            f"{what} was blocked: in this test only loopback and the fake Responses server can be"
-            f" reached. Replace what makes the request, let it pass with"
-            f" @pytest.mark.responses_backend(allow_hosts=[{host!r}]), or patch nothing with"
-            " @pytest.mark.responses_backend(patch=False)."
+            f"{what} was blocked: only loopback and the fake Responses server can be reached here. "
+            + self._remedy.format(host=host)
         )
 
 

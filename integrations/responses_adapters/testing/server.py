@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import ConfigurationError, MissingExtraError
-from ..profiles import SERVERS
+from ..profiles import SERVERS, ServerProfile
 from .asgi import FakeApp, Message
 from .transport import Handler, emulated_profile
 
 if TYPE_CHECKING:
     import uvicorn
 
-__all__ = ["ResponsesServer", "Tenant"]
+__all__ = ["LoopbackServer", "ResponsesServer", "Tenant"]
 
 HOST = "127.0.0.1"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds
@@ -30,14 +30,11 @@ def serving_ports() -> frozenset[int]:
     return frozenset(_ports)
 
 
-class ResponsesServer:
-    """Serves a backend on `127.0.0.1`, for clients that need a real socket or live in another process.
-
-        with ResponsesServer(Backend()) as server:
-            subprocess.run([...], env={**os.environ, **server.env})
+class LoopbackServer:
+    """An ASGI application on `127.0.0.1`, running in a thread while entered.
 
     Args:
-        backend: Answers what is sent to `base_url`. Without one, `mount` backends under tenants.
+        app: The application.
         port: Port to listen on; 0 takes a free one.
 
     Raises:
@@ -45,10 +42,9 @@ class ResponsesServer:
         MissingExtraError: On entering, if uvicorn is not installed.
     """
 
-    def __init__(self, backend: Handler | None = None, *, port: int = 0) -> None:
-        self.app = FakeApp(backend, abort=self._abort)
+    def __init__(self, app: Any, *, port: int = 0) -> None:
+        self.app = app
         self._port = port
-        self._names = itertools.count(1)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -61,17 +57,6 @@ class ResponsesServer:
     def base_url(self) -> str:
         """What a client takes as `base_url=`."""
         return f"http://{HOST}:{self._port}/v1"
-
-    @property
-    def env(self) -> dict[str, str]:
-        """Environment variables that lead an unchanged program here."""
-        return environment(self.base_url, self.app.backend)
-
-    def mount(self, backend: Handler) -> Tenant:
-        """Serve `backend` under an address of its own until the tenant is left; then that is a 404."""
-        name = f"test-{next(self._names)}"
-        self.app.tenants[name] = backend
-        return Tenant(self, name, backend)
 
     def __enter__(self) -> Self:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -104,13 +89,46 @@ class ResponsesServer:
         self._server.should_exit = True
         self._thread.join()
 
-    def _abort(self, scope: Message, reset: bool) -> None:
+    def abort(self, scope: Message, reset: bool) -> None:
+        """Break the connection of an ASGI scope: with RST if `reset`, else with FIN."""
         if self._server is None:
             return
         for connection in self._server.server_state.connections:
             if getattr(connection, "client", None) == tuple(scope["client"]):
                 _close(connection.transport, reset=reset)
                 return
+
+
+class ResponsesServer(LoopbackServer):
+    """Serves a backend on `127.0.0.1`, for clients that need a real socket or live in another process.
+
+        with ResponsesServer(Backend()) as server:
+            subprocess.run([...], env={**os.environ, **server.env})
+
+    Args:
+        backend: Answers what is sent to `base_url`. Without one, `mount` backends under tenants.
+        port: Port to listen on; 0 takes a free one.
+    """
+
+    app: FakeApp
+
+    def __init__(self, backend: Handler | None = None, *, port: int = 0) -> None:
+        super().__init__(FakeApp(backend, abort=self.abort), port=port)
+        self._names = itertools.count(1)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Environment variables that lead an unchanged program here."""
+        backend = self.app.backend
+        return environment(
+            self.base_url, emulated_profile(backend) if backend else SERVERS["openai"]
+        )
+
+    def mount(self, backend: Handler) -> Tenant:
+        """Serve `backend` under an address of its own until the tenant is left; then that is a 404."""
+        name = f"test-{next(self._names)}"
+        self.app.tenants[name] = backend
+        return Tenant(self, name, backend)
 
 
 class Tenant:
@@ -133,7 +151,7 @@ class Tenant:
     @property
     def env(self) -> dict[str, str]:
         """Environment variables that lead an unchanged program here."""
-        return environment(self.base_url, self._backend)
+        return environment(self.base_url, emulated_profile(self._backend))
 
     def __enter__(self) -> Self:
         return self
@@ -142,16 +160,16 @@ class Tenant:
         self._server.app.tenants.pop(self.name, None)
 
 
-def environment(base_url: str, backend: Handler | None) -> dict[str, str]:
-    """The variables that lead a client to `base_url`: OpenAI's, and those of the emulated server."""
-    profile = emulated_profile(backend) if backend else SERVERS["openai"]
-    addresses = {"OPENAI_BASE_URL", profile.base_url_env}
-    keys = {"OPENAI_API_KEY", profile.api_key_env}
-    found = dict.fromkeys(addresses, base_url) | dict.fromkeys(keys, "fake-key")
-    return {name: value for name, value in sorted(found.items(), key=str) if name}
+def environment(base_url: str, profile: ServerProfile) -> dict[str, str]:
+    """The variables that lead a client to `base_url`: OpenAI's, and those of `profile`; the key is none."""
+    addresses = ["OPENAI_BASE_URL", profile.base_url_env]
+    keys = ["OPENAI_API_KEY", profile.api_key_env]
+    settings = {name: base_url for name in addresses if name}
+    settings |= {name: "fake-key" for name in keys if name}
+    return dict(sorted(settings.items()))
 
 
-def make_server(app: FakeApp) -> uvicorn.Server:
+def make_server(app: Any) -> uvicorn.Server:
     """A quiet uvicorn server for `app`; open connections do not delay its end.
 
     Raises:

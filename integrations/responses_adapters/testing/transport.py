@@ -84,7 +84,8 @@ def sdk_library() -> Library:
 def emulated_profile(backend: Handler) -> ServerProfile:
     """The server that `backend` stands for; OpenAI where it does not say."""
     behaviour = getattr(backend, "behaviour", None)
-    return SERVERS.get(getattr(behaviour, "name", "openai"), SERVERS["generic"])
+    name = getattr(behaviour, "name", None) or getattr(backend, "server", "openai")
+    return SERVERS.get(str(name), SERVERS["generic"])
 
 
 def _endpoint(backend: Handler) -> dict[str, str]:
