@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -10,9 +11,13 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import httpx2
+import openai
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from responses_adapters import ConfigurationError, MissingExtraError
+from responses_adapters.testing import Backend
 from responses_adapters.testing.asgi import FakeApp
 from responses_adapters.testing.server import ResponsesServer, serving_ports
 from responses_adapters.testing.wire import Fault, Frame, Reply, Request
@@ -245,3 +250,59 @@ async def test_a_server_that_cannot_break_connections_sees_the_application_break
 
     with pytest.raises(Exception, match="scripted fault: reset"):
         await app(scope, receive, send)
+
+
+TURN = {"type": "response.create", "model": "m", "store": False}
+
+
+def exchange_messages(connection: ClientConnection, **body: object) -> list[dict[str, object]]:
+    """Send one turn and read up to its terminal event or error."""
+    connection.send(json.dumps({**TURN, **body}))
+    seen: list[dict[str, object]] = []
+    while not seen or seen[-1]["type"] not in {"response.completed", "error"}:
+        seen.append(json.loads(connection.recv(timeout=5)))
+    return seen
+
+
+def test_a_websocket_keeps_its_newest_response_across_turns(server):
+    backend = Backend()
+    backend.reply("One.")
+    backend.reply("Two.")
+    with server.mount(backend) as tenant:
+        url = f"{tenant.base_url.replace('http', 'ws', 1)}/responses"
+        with connect(url, additional_headers={"authorization": "Bearer k"}) as connection:
+            first = exchange_messages(connection, input="a")
+            response_id = first[-1]["response"]["id"]
+            second = exchange_messages(connection, input="b", previous_response_id=response_id)
+        with connect(url) as connection:
+            lost = exchange_messages(connection, input="c", previous_response_id=response_id)
+
+    assert first[0]["type"] == "response.created"
+    assert second[-1]["response"]["previous_response_id"] == response_id
+    assert backend.contexts[-1].texts == ["a", "One.", "b"]
+    assert lost[-1]["error"]["code"] == "previous_response_not_found"
+    assert backend.requests[0].headers["authorization"] == "Bearer k"
+
+
+async def test_the_sdk_speaks_over_a_websocket(server):
+    backend = Backend()
+    backend.reply("Hello there.")
+    with server.mount(backend) as tenant:
+        client = openai.AsyncOpenAI(base_url=tenant.base_url, api_key="k")
+        async with client, client.responses.connect() as connection:
+            await connection.response.create(model="m", input="Hi")
+            types = []
+            async for event in connection:
+                types.append(event.type)
+                if event.type == "response.completed":
+                    break
+
+    assert types[0] == "response.created"
+
+
+@pytest.mark.parametrize("path", ["/v1/conversations", "/elsewhere"])
+def test_a_websocket_to_any_other_path_is_refused(server, path):
+    with server.mount(Backend()) as tenant:
+        root = tenant.base_url.removesuffix("/v1").replace("http", "ws", 1)
+        with pytest.raises(InvalidStatus, match="403"), connect(root + path):
+            pass
