@@ -226,11 +226,15 @@ def test_a_client_that_stops_reading_is_seen() -> None:
 def test_requests_are_kept_as_they_came() -> None:
     be = Backend(brain=lambda context: "ok")
     request = Request(
-        "POST", "/v1/responses", {}, {"x-a": "1"}, b'{"model": "m", "input": [{"role": "user"}]}'
+        "POST",
+        "/v1/responses",
+        {},
+        {"x-a": "1"},
+        b'{"model": "m", "input": [{"role": "user", "content": ""}]}',
     )
     be.handle(request)
     recorded = be.requests[-1]
-    assert recorded.input == [{"role": "user"}]
+    assert recorded.input == [{"role": "user", "content": ""}]
     assert recorded.body == request.body
     assert (recorded.method, recorded.path, recorded.headers) == (
         "POST",
@@ -245,11 +249,13 @@ def test_requests_are_kept_as_they_came() -> None:
 def test_only_known_models_and_keys_pass_where_told_so() -> None:
     be = Backend(brain=lambda context: "ok").only_models("gpt-5").require_key("sk-1")
     headers = {"authorization": "Bearer sk-1"}
-    wrong = be.handle(Request("POST", "/v1/responses", {}, headers, b'{"model": "m"}'))
+    wrong = be.handle(Request("POST", "/v1/responses", {}, headers, b'{"model": "m", "input": ""}'))
     assert parsed(wrong)["error"]["code"] == "model_not_found"
-    right = be.handle(Request("POST", "/v1/responses", {}, headers, b'{"model": "gpt-5"}'))
+    right = be.handle(
+        Request("POST", "/v1/responses", {}, headers, b'{"model": "gpt-5", "input": ""}')
+    )
     assert right.status == 200
-    nobody = be.handle(Request("POST", "/v1/responses", {}, {}, b'{"model": "gpt-5"}'))
+    nobody = be.handle(Request("POST", "/v1/responses", {}, {}, b'{"model": "gpt-5", "input": ""}'))
     assert (nobody.status, parsed(nobody)["error"]["code"]) == (401, "invalid_api_key")
     assert len(be.contexts) == 1
 

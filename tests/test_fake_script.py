@@ -147,7 +147,7 @@ def test_an_unscripted_request_says_which_condition_failed_and_what_to_add() -> 
 
 
 def test_an_unscripted_request_is_not_worth_a_retry() -> None:
-    reply = Backend().handle(Request("POST", "/v1/responses", body=b'{"model": "m"}'))
+    reply = Backend().handle(Request("POST", "/v1/responses", body=b'{"model": "m", "input": "a"}'))
     assert (reply.status, reply.headers["x-should-retry"]) == (400, "false")
 
 
@@ -242,7 +242,9 @@ def test_a_lost_connection_before_the_headers_runs_no_turn_and_a_lost_answer_doe
 
 def test_wire_faults_stand_where_they_were_put() -> None:
     def frames(be: Backend) -> list[Any]:
-        reply = be.handle(Request("POST", "/r/responses", body=b'{"model":"m","stream":true}'))
+        reply = be.handle(
+            Request("POST", "/r/responses", body=b'{"model":"m","input":"a","stream":true}')
+        )
         assert not isinstance(reply.body, bytes)
         return list(reply.body)
 

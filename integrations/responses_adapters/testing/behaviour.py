@@ -20,6 +20,9 @@ class Behaviour:
         inherits_instructions: A chained turn without `instructions` keeps those of the turn before.
         forgets: Item types missing from the stored context of a chained turn.
         strict_pairs: Whether a call without output, or an output without call, is refused.
+        strict_reasoning: Whether reasoning must come with the item that followed it, and the other way round.
+        strict_seals: Whether encrypted content must be some that this server gave out.
+        strict_choice: Whether a scripted turn must keep to `tool_choice` and `parallel_tool_calls`.
         lost_status: HTTP status for an unknown previous response.
         lost_code: Error code for it.
         lost_message: Message for it; `{id}` is the id asked for.
@@ -36,6 +39,7 @@ class Behaviour:
         background_waits: Statuses a background response goes through.
         usage: Key of `resource.USAGES`.
         key: The only bearer key that is accepted; `None`: any, or none at all.
+        context_window: Input tokens that fit; `None`: any number.
         models: The only models there are; empty: any.
     """
 
@@ -45,6 +49,9 @@ class Behaviour:
     inherits_instructions: bool = False
     forgets: frozenset[str] = frozenset()
     strict_pairs: bool = True
+    strict_reasoning: bool = True
+    strict_seals: bool = True
+    strict_choice: bool = True
     lost_status: int = 400
     lost_code: str | None = "previous_response_not_found"
     lost_message: str = "Previous response with id '{id}' not found."
@@ -62,6 +69,7 @@ class Behaviour:
     usage: str = "full"
     key: str | None = None
     models: tuple[str, ...] = ()
+    context_window: int | None = None
 
 
 _OPENAI: Final = Behaviour(name="openai")

@@ -1,74 +1,18 @@
-"""What a server checks before it runs the model, with the field's own error texts."""
+"""What a server checks before it runs the model: that calls, outputs, ids and reasoning add up."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from .context import CALL_OUTPUTS, Item
 from .problems import ApiError
 
-__all__ = ["check_pairs", "check_parameters", "check_unique", "parse_body"]
+if TYPE_CHECKING:
+    from .engine import Backend
 
-_NUMBER = (int, float)
-
-PARAMETERS: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "access_programs": (dict, "an object"),
-    "background": (bool, "a boolean"),
-    "context_management": (list, "an array of objects"),
-    "conversation": ((str, dict), "one of an object or string"),
-    "frequency_penalty": (_NUMBER, "a decimal"),
-    "image": (dict, "an object"),
-    "include": (list, "an array of strings"),
-    "input": ((str, list), "one of an array of objects or string"),
-    "instructions": (str, "a string"),
-    "max_output_tokens": (int, "an integer"),
-    "max_tool_calls": (int, "an integer"),
-    "metadata": (dict, "an object"),
-    "model": (str, "a string"),
-    "moderation": (dict, "an object"),
-    "parallel_tool_calls": (bool, "a boolean"),
-    "presence_penalty": (_NUMBER, "a decimal"),
-    "previous_response_id": (str, "a string"),
-    "prompt": (dict, "an object"),
-    "prompt_cache_key": (str, "a string"),
-    "prompt_cache_options": (dict, "an object"),
-    "prompt_cache_retention": (str, "a string"),
-    "reasoning": (dict, "an object"),
-    "safety_identifier": (str, "a string"),
-    "service_tier": (str, "a string"),
-    "store": (bool, "a boolean"),
-    "stream": (bool, "a boolean"),
-    "stream_options": (dict, "an object"),
-    "temperature": (_NUMBER, "a decimal"),
-    "text": (dict, "an object"),
-    "tool_choice": ((str, dict), "one of an object or string"),
-    "tools": (list, "an array of objects"),
-    "top_logprobs": (int, "an integer"),
-    "top_p": (_NUMBER, "a decimal"),
-    "truncation": (str, "a string"),
-    "user": (str, "a string"),
-}
-"""Parameters of a create request: their types, and how error texts call those."""
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "frequency_penalty": (-2, 2),
-    "max_output_tokens": (16, float("inf")),
-    "max_tool_calls": (1, float("inf")),
-    "presence_penalty": (-2, 2),
-    "temperature": (0, 2),
-    "top_logprobs": (0, 20),
-    "top_p": (0, 1),
-}
-
-_CHOICES = {
-    "service_tier": ("auto", "default", "flex", "scale", "priority"),
-    "truncation": ("auto", "disabled"),
-}
-
-_JSON_NAMES = {bool: "a boolean", int: "an integer", float: "a decimal", str: "a string"}
-_JSON_NAMES |= {list: "an array", dict: "an object"}
+__all__ = ["check_input", "check_pairs", "check_unique", "parse_body"]
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
@@ -89,87 +33,80 @@ def parse_body(body: bytes) -> dict[str, Any]:
     return value
 
 
-def check_parameters(body: Mapping[str, Any], *, refuse_unknown: bool = True) -> None:
-    """Names, types and ranges of a create request.
+def check_input(backend: Backend, kept: list[Item], sent: list[Item]) -> None:
+    """That the input fits what is stored, and itself.
+
+    Args:
+        backend: Knows what it stored and sealed.
+        kept: Items the server holds for this turn.
+        sent: Items of this request.
 
     Raises:
-        ApiError: The first parameter at fault.
+        ApiError: The first contradiction.
     """
-    for name, value in body.items():
-        known = PARAMETERS.get(name)
-        if known is None:
-            if refuse_unknown:
-                raise ApiError(
-                    400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
-                )
+    behaviour = backend.behaviour
+    check_unique(kept, sent)
+    if behaviour.strict_pairs:
+        check_pairs(kept, sent)
+    if behaviour.strict_reasoning:
+        _check_reasoning(backend, kept, sent)
+    _check_seals(backend, sent)
+    _check_approvals(kept, sent)
+
+
+def _check_reasoning(backend: Backend, kept: list[Item], sent: list[Item]) -> None:
+    """A reasoning item goes with the item that followed it, and is known or sealed."""
+    present = {item["id"] for item in (*kept, *sent) if item.get("id")}
+    for index, item in enumerate(sent):
+        item_id = item.get("id")
+        if not item_id:
             continue
-        if value is not None:
-            check_type(name, value, *known)
-            _check_range(name, value)
-    if not body.get("model") and not body.get("prompt"):
-        raise ApiError(
-            400,
-            "Missing required parameter: 'model'.",
-            param="model",
-            code="missing_required_parameter",
-        )
-    _check_objects(body, "input")
-    _check_objects(body, "tools")
-    if body.get("previous_response_id") and body.get("conversation"):
-        raise ApiError(
-            400,
-            "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Provide only one of them.",
-            param="previous_response_id",
-            code="mutually_exclusive_parameters",
-        )
+        if item.get("type") == "reasoning":
+            if not item.get("encrypted_content") and item_id not in backend.store.items:
+                raise ApiError(
+                    404,
+                    f"Item with id '{item_id}' not found. Items are not persisted when `store` is set to"
+                    " false. Try again with `store` set to true, or remove this item from your input.",
+                    param="input",
+                )
+            following = sent[index + 1] if index + 1 < len(sent) else {}
+            if following.get("role", "assistant") != "assistant" or not following:
+                raise ApiError(
+                    400,
+                    f"Item '{item_id}' of type 'reasoning' was provided without its required following item.",
+                    param="input",
+                )
+        needed = backend.store.reasoned.get(item_id)
+        if needed is not None and needed not in present:
+            raise ApiError(
+                400,
+                f"Item '{item_id}' of type '{item.get('type')}' was provided without its required"
+                f" 'reasoning' item: '{needed}'.",
+                param="input",
+            )
 
 
-def check_type(name: str, value: Any, wanted: type | tuple[type, ...], called: str) -> None:
-    """Raise unless `value` is of the type `wanted`; a boolean is no number."""
-    right = isinstance(value, wanted)
-    if isinstance(value, bool) and wanted is not bool:
-        right = False
-    if not right:
-        got = _JSON_NAMES.get(type(value), "null")
-        raise ApiError(
-            400,
-            f"Invalid type for '{name}': expected {called}, but got {got} instead.",
-            param=name,
-            code="invalid_type",
-        )
+def _check_seals(backend: Backend, sent: list[Item]) -> None:
+    """Encrypted content comes back as it was given out."""
+    for item in sent:
+        blob = item.get("encrypted_content")
+        if blob and backend.behaviour.strict_seals and blob not in backend.store.sealed:
+            raise ApiError(
+                400,
+                f"The encrypted content {blob[:4]}...{blob[-4:]} could not be verified."
+                " [Reason: Encrypted content could not be decrypted or parsed.]",
+                code="invalid_encrypted_content",
+            )
 
 
-def _check_range(name: str, value: Any) -> None:
-    choices = _CHOICES.get(name)
-    if choices is not None and value not in choices:
-        supported = ", ".join(f"'{choice}'" for choice in choices)
-        raise ApiError(
-            400,
-            f"Invalid value: '{value}'. Supported values are: {supported}.",
-            param=name,
-            code="invalid_value",
-        )
-    low, high = _RANGES.get(name, (value, value))
-    if name in _RANGES and not low <= value <= high:
-        called = "integer" if PARAMETERS[name][0] is int else "decimal"
-        below = value < low
-        side, bound = ("minimum", low) if below else ("maximum", high)
-        comparison = "greater" if below else "less"
-        raise ApiError(
-            400,
-            f"Invalid '{name}': {called} {side} value exceeded."
-            f" Expected a value {comparison} than or equal to {bound:g}, but got {value} instead.",
-            param=name,
-            code=f"{called}_{'below_min' if below else 'above_max'}_value",
-        )
-
-
-def _check_objects(body: Mapping[str, Any], name: str) -> None:
-    value = body.get(name)
-    if not isinstance(value, list):
-        return
-    for index, each in enumerate(value):
-        check_type(f"{name}[{index}]", each, dict, "an object")
+def _check_approvals(kept: list[Item], sent: list[Item]) -> None:
+    asked = {i.get("id") for i in (*kept, *sent) if i.get("type") == "mcp_approval_request"}
+    for item in sent:
+        wanted = item.get("approval_request_id")
+        if item.get("type") == "mcp_approval_response" and wanted not in asked:
+            raise ApiError(
+                400, f"No approval request found for approval response: {wanted}.", param="input"
+            )
 
 
 def check_pairs(kept: Iterable[Item], sent: Iterable[Item]) -> None:

@@ -118,7 +118,21 @@ def _text_of_parts(content: Any) -> str:
     return "\n".join(text for text in texts if text)
 
 
-_OPAQUE = {"message", "reasoning", *CALL_OUTPUTS, *CALL_OUTPUTS.values()}
+_PICTURE = 340
+_PICTURES = {"input_image", "input_file", "input_video", "computer_screenshot"}
+
+
+def _pictures(item: Item) -> int:
+    """Characters that the images and files of an item stand for."""
+    content = item.get("content") or item.get("output")
+    if not isinstance(content, list):
+        return 0
+    return _PICTURE * sum(
+        isinstance(part, dict) and part.get("type") in _PICTURES for part in content
+    )
+
+
+_READABLE = {"message", "reasoning", *CALL_OUTPUTS, *CALL_OUTPUTS.values()}
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -132,9 +146,10 @@ def count_tokens(items: Iterable[Item], *, extra: Sequence[Any] = ()) -> int:
     characters = overhead = 0
     for item in items:
         overhead += 3
-        known = item.get("type") in _OPAQUE
+        known = item.get("type") in _READABLE
         characters += len(text_of(item)) if known else len(_dump(item))
-        characters += len(item.get("encrypted_content") or "") if known else 0
+        if known:
+            characters += len(item.get("encrypted_content") or "") + _pictures(item)
     for value in extra:
         characters += len(value) if isinstance(value, str) else len(_dump(value)) if value else 0
     return -(-characters // 4) + overhead

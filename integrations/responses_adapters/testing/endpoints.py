@@ -1,31 +1,37 @@
-"""Everything besides creating: retrieve, delete, list."""
+"""Everything besides creating: retrieve, delete, cancel, count, compact, list."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .context import Item
-from .create import snapshot, stream_reply
+from .checks import parse_body
+from .context import Context, Item
+from .create import see, stream_reply
 from .journal import Recorded
+from .limits import count_context
+from .parameters import check_parameters
 from .problems import ApiError
-from .resource import PREFIXES
+from .resource import PREFIXES, USAGES, shown
+from .shapes import missing
 from .store import Stored
 from .wire import Reply
 
 if TYPE_CHECKING:
     from .engine import Backend
 
-__all__ = ["delete", "health", "input_items", "models", "retrieve"]
+__all__ = [
+    "cancel", "compact", "count", "delete", "health", "input_items", "listing", "models", "retrieve",
+]  # fmt: skip
 
 
 def retrieve(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
     """`GET /responses/{id}`: as it stands, or with `stream=true` its events after `starting_after`."""
     stored = _find(backend, path[0])
-    query = recorded.request.query
-    if query.get("stream") == "true":
-        after = int(query.get("starting_after", -1))
-        return stream_reply(backend, recorded, stored.log[after + 1 :], [])
-    return Reply.json(200, snapshot(stored))
+    if recorded.request.query.get("stream", "").lower() == "true":
+        after = _whole(recorded, "starting_after", -1)
+        return stream_reply(backend, recorded, stored, after=after)
+    stored.poll(backend.clock)
+    return Reply.json(200, stored.now())
 
 
 def delete(backend: Backend, _: Recorded, path: list[str]) -> Reply:
@@ -35,6 +41,16 @@ def delete(backend: Backend, _: Recorded, path: list[str]) -> Reply:
     return Reply.json(200, {"id": path[0], "object": "response", "deleted": True})
 
 
+def cancel(backend: Backend, _: Recorded, path: list[str]) -> Reply:
+    """`POST /responses/{id}/cancel`: stop a background response; a finished one is given as it is."""
+    stored = _find(backend, path[0])
+    if not stored.body["background"]:
+        raise ApiError(400, "Cannot cancel a synchronous response.")
+    if not stored.ended:
+        stored.cancel()
+    return Reply.json(200, stored.body)
+
+
 def input_items(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
     """`GET /responses/{id}/input_items`: the input of that request alone, newest first."""
     stored = _find(backend, path[0])
@@ -42,40 +58,68 @@ def input_items(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
     return listing(items, recorded)
 
 
-def listing(items: list[Item], recorded: Recorded) -> Reply:
-    """A page of items by the cursor parameters `order`, `after` and `limit`."""
-    query = recorded.request.query
-    if query.get("order", "desc") == "desc":
-        items = items[::-1]
-    ids = [item["id"] for item in items]
-    start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
-    limit = int(query.get("limit", 20))
-    page = items[start : start + limit]
-    body: dict[str, Any] = {"object": "list", "data": page}
-    body["first_id"] = page[0]["id"] if page else None
-    body["last_id"] = page[-1]["id"] if page else None
-    body["has_more"] = start + limit < len(items)
+def count(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
+    """`POST /responses/input_tokens`: what a create request would read."""
+    context = _would_see(backend, parse_body(recorded.body))
+    body = {"object": "response.input_tokens", "input_tokens": count_context(context)}
     return Reply.json(200, body)
+
+
+def compact(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
+    """`POST /responses/compact`: the user's messages, and one sealed item for all the rest."""
+    body = parse_body(recorded.body)
+    if not body.get("model"):
+        raise missing("model")
+    context = _would_see(backend, body)
+    kept = [
+        shown(item, item.get("id") or backend.ids.new("msg"))
+        for item in context
+        if item.get("role") == "user"
+    ]
+    seal = {
+        "id": backend.ids.new("cmp"),
+        "type": "compaction",
+        "encrypted_content": backend.ids.new("gAAAAA", 40),
+    }
+    backend.store.note([seal])
+    response = {
+        "id": backend.ids.new("resp"),
+        "object": "response.compaction",
+        "created_at": backend.clock.now,
+        "output": [*kept, seal],
+        "usage": USAGES[backend.behaviour.usage](count_context(context), 20, 0, 0),
+    }
+    return Reply.json(200, response)
 
 
 def models(backend: Backend, _: Recorded, __: list[str]) -> Reply:
     """`GET /models`."""
     names = backend.behaviour.models or ("fake-model",)
-    data = [
-        {
-            "id": name,
-            "object": "model",
-            "created": backend.clock.now,
-            "owned_by": backend.behaviour.name,
-        }
-        for name in names
-    ]
-    return Reply.json(200, {"object": "list", "data": data})
+    return Reply.json(200, {"object": "list", "data": [_model(backend, name) for name in names]})
+
+
+def model(backend: Backend, _: Recorded, path: list[str]) -> Reply:
+    """`GET /models/{model}`."""
+    name = "/".join(path)
+    if backend.behaviour.models and name not in backend.behaviour.models:
+        message = f"The model '{name}' does not exist"
+        raise ApiError(404, message, param="model", code="model_not_found")
+    return Reply.json(200, _model(backend, name))
 
 
 def health(_: Backend, __: Recorded, ___: list[str]) -> Reply:
     """`GET /health`."""
     return Reply.json(200, {"status": "healthy"})
+
+
+def _would_see(backend: Backend, body: dict[str, Any]) -> Context:
+    check_parameters({"model": "any", "input": [], **body})
+    return see(backend, body)
+
+
+def _model(backend: Backend, name: str) -> Item:
+    made = backend.clock.now
+    return {"id": name, "object": "model", "created": made, "owned_by": backend.behaviour.name}
 
 
 def _find(backend: Backend, response_id: str) -> Stored:
@@ -91,13 +135,40 @@ def _find(backend: Backend, response_id: str) -> Stored:
     return stored
 
 
+def _whole(recorded: Recorded, name: str, default: int) -> int:
+    """A whole number among the query parameters."""
+    text = recorded.request.query.get(name)
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        message = f"Invalid type for '{name}': expected an integer, but got '{text}' instead."
+        raise ApiError(400, message, param=name, code="invalid_type") from None
+
+
+def listing(items: list[Item], recorded: Recorded) -> Reply:
+    """A page of items by the cursor parameters `order`, `after` and `limit`."""
+    query = recorded.request.query
+    if query.get("order", "desc") == "desc":
+        items = items[::-1]
+    ids = [item["id"] for item in items]
+    start = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
+    limit = _whole(recorded, "limit", 20)
+    if not 1 <= limit <= 100:
+        raise ApiError(400, "Invalid 'limit': expected a value from 1 to 100.", param="limit")
+    page = items[start : start + limit]
+    body = {
+        "object": "list",
+        "data": page,
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
+        "has_more": start + limit < len(items),
+    }
+    return Reply.json(200, body)
+
+
 def _listed(stored: Stored, index: int, item: Item) -> Item:
-    """An input item as listings show it: with an id, and its text as parts."""
-    kind = item.get("type", "message")
-    made_up = f"{PREFIXES.get(kind, 'item')}_{stored.id.removeprefix('resp_')[:40]}{index:08}"
-    listed = {**item, "id": item.get("id") or made_up, "status": item.get("status") or "completed"}
-    if kind == "message" and isinstance(item.get("content"), str):
-        part = "output_text" if item.get("role") == "assistant" else "input_text"
-        extra: Item = {"annotations": []} if part == "output_text" else {}
-        listed["content"] = [{"type": part, "text": item["content"], **extra}]
-    return listed
+    prefix = PREFIXES.get(item.get("type", "message"), "item")
+    made_up = f"{prefix}_{stored.id.removeprefix('resp_')[:40]}{index:08}"
+    return shown(item, item.get("id") or made_up)

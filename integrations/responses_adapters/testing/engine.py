@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
@@ -15,9 +15,10 @@ from .damage import WIRE_FAULTS, Damage, WireVerbs
 from .journal import Journal, Recorded
 from .problems import FAILURES, ApiError, error_reply
 from .routes import route
-from .rules import Pattern, Rule, make_rule
+from .rules import Pattern, Rule, contradicts, make_rule
 from .script import Failure, Line, Turn, Verbs, describe
 from .store import Clock, Ids, Store
+from .websocket import SocketSession
 from .wire import Reply, Request
 
 __all__ = ["Backend", "Brain"]
@@ -44,6 +45,11 @@ class Backend(Verbs, WireVerbs, Journal):
         behaviour: How the emulated server behaves; change it with `configure`.
         clock: Virtual time.
         store: The responses it keeps.
+        ids: Where its ids come from.
+        locked: Held while a request is answered.
+        polls: `GET`s until a background response has ended.
+        background_seconds: Virtual seconds until it has, instead.
+        pacing: Seconds before the first delta of a stream, and between deltas.
     """
 
     def __init__(
@@ -60,7 +66,10 @@ class Backend(Verbs, WireVerbs, Journal):
         self._rules: list[Rule] = []
         self._failures: dict[str, list[Failure]] = {}
         self._unscripted: list[str] = []
-        self._lock = threading.RLock()
+        self.locked = threading.RLock()
+        self.polls = 2
+        self.background_seconds: int | None = None
+        self.pacing = (0.0, 0.0)
 
     # What to say
 
@@ -202,15 +211,37 @@ class Backend(Verbs, WireVerbs, Journal):
             lost_in_stream=in_stream,
         )
 
+    def background(self, polls: int | None = None, *, seconds: int | None = None) -> Self:
+        """How long background responses take.
+
+        Args:
+            polls: `GET`s until the end is seen; 2 unless set.
+            seconds: Virtual seconds instead, for `clock.advance`.
+        """
+        self.polls = self.polls if polls is None else polls
+        self.background_seconds = seconds
+        return self
+
+    def pace(self, first: float = 0.0, between: float = 0.0) -> Self:
+        """Real seconds before the first delta of a stream, and between deltas."""
+        self.pacing = (first, between)
+        return self
+
+    def socket(
+        self, *, path: str = "/v1/responses", headers: Mapping[str, str] | None = None
+    ) -> SocketSession:
+        """One WebSocket connection, without its transport: `receive` takes a message, gives the answers."""
+        return SocketSession(self, path=path, headers=headers)
+
     def forget(self) -> Self:
         """Lose every stored response, as a restarted server without a disk does."""
-        with self._lock:
+        with self.locked:
             self.store.clear()
         return self
 
     def expire(self, response: Any) -> Self:
         """Lose one stored response, by id or object."""
-        with self._lock:
+        with self.locked:
             self.store.drop(getattr(response, "id", response))
         return self
 
@@ -226,11 +257,11 @@ class Backend(Verbs, WireVerbs, Journal):
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""
-        with self._lock:
+        with self.locked:
             recorded = Recorded(request)
             self.requests.append(recorded)
             try:
-                reply = self._failing(recorded) or route(self, recorded)
+                reply = (recorded.creates and self.meet_failure()) or route(self, recorded)
             except ApiError as error:
                 reply = error_reply(error, self.behaviour.error_shape)
             recorded.status = reply.status
@@ -255,10 +286,15 @@ class Backend(Verbs, WireVerbs, Journal):
                 queue.pop(0)
             raise failure.as_error()
 
-    def _failing(self, recorded: Recorded) -> Reply | None:
-        step = self._queue.take_failure() if recorded.creates else None
+    def meet_failure(self) -> Reply | None:
+        """The scripted failure standing first in line: raised, or given back where no reply is sent.
+
+        Raises:
+            ApiError: The failure.
+        """
+        step = self._queue.take_failure()
         if isinstance(step, Damage):
-            return lost_reply(step)
+            return Reply(0, {}, b"", WIRE_FAULTS[step.kind])
         if isinstance(step, Failure):
             raise step.as_error()
         return None
@@ -274,6 +310,10 @@ class Backend(Verbs, WireVerbs, Journal):
         if turn is None:
             rules = (rule.take(context) for rule in reversed(self._rules))
             turn = next((taken for taken in rules if taken is not None), None)
+        if turn is not None and self.behaviour.strict_choice:
+            contradiction = contradicts(turn, context)
+            if contradiction is not None:
+                raise self._unscripted_error(contradiction)
         if turn is None and self._brain is not None:
             said = self._brain(context)
             turn = Turn().reply(said) if isinstance(said, str) else said
@@ -291,6 +331,9 @@ class Backend(Verbs, WireVerbs, Journal):
                 "Add .reply(...), .call_tool(...) or .on(...).reply(...), or make the backend with brain=True.",
             ]
         )
+        return self._unscripted_error(text)
+
+    def _unscripted_error(self, text: str) -> ApiError:
         self._unscripted.append(text)
         return ApiError(
             400,
@@ -316,8 +359,3 @@ class Backend(Verbs, WireVerbs, Journal):
         lines += self._unscripted
         if lines:
             raise AssertionError("\n".join(lines))
-
-
-def lost_reply(damage: Damage) -> Reply:
-    """No reply at all: the connection is refused, broken or silent."""
-    return Reply(0, {}, b"", WIRE_FAULTS[damage.kind])

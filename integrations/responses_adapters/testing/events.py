@@ -9,7 +9,7 @@ from typing import Any
 
 from .context import Item
 
-__all__ = ["encode_event", "event_log", "to_json"]
+__all__ = ["encode_event", "event_log", "to_json", "words"]
 
 Event = dict[str, Any]
 
@@ -132,6 +132,12 @@ def _stages(*kinds: str) -> Callable[[Item], Inner]:
     return inner
 
 
+def _mcp_call(item: Item) -> Inner:
+    yield "response.mcp_call.in_progress", {}
+    yield from _arguments("mcp_call_arguments", "arguments")(item)
+    yield f"response.mcp_call.{'failed' if item.get('error') else 'completed'}", {}
+
+
 _INNER: dict[str, Callable[[Item], Inner]] = {
     "message": _message,
     "reasoning": _reasoning,
@@ -143,6 +149,17 @@ _INNER: dict[str, Callable[[Item], Inner]] = {
     "file_search_call": _stages(
         "file_search_call.in_progress", "file_search_call.searching", "file_search_call.completed"
     ),
+    "code_interpreter_call": _stages(
+        "code_interpreter_call.in_progress",
+        "code_interpreter_call.interpreting",
+        "code_interpreter_call.completed",
+    ),
+    "image_generation_call": _stages(
+        "image_generation_call.in_progress",
+        "image_generation_call.generating",
+        "image_generation_call.completed",
+    ),
+    "mcp_call": _mcp_call,
     "mcp_list_tools": _stages("mcp_list_tools.in_progress", "mcp_list_tools.completed"),
 }
 

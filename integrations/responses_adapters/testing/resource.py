@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from .context import Context, Item, count_tokens
+from .events import words
+from .limits import count_context, read_from_cache
 from .script import Turn
 from .store import Ids
 
-__all__ = ["PREFIXES", "USAGES", "complete_items", "make_response"]
+__all__ = ["PREFIXES", "USAGES", "complete_items", "kept_items", "make_response", "shown"]
 
 PREFIXES = {
     "message": "msg",
@@ -35,29 +37,63 @@ _WITHOUT_STATUS = {
 }  # fmt: skip
 
 
-def complete_items(turn: Turn, ids: Ids, *, seal: bool = False) -> list[Item]:
+def complete_items(turn: Turn, ids: Ids, *, include: Container[str] = ()) -> list[Item]:
     """The turn's items as output: ids, call ids and statuses filled in.
 
     Args:
         turn: What the model says.
         ids: Where new ids come from.
-        seal: Give every reasoning item its encrypted content.
+        include: What the request asked to have included.
     """
+    seal = "reasoning.encrypted_content" in include
+    odds = "message.output_text.logprobs" in include
     output = []
     for part in turn.parts:
         kind = part["type"]
         item: Item = {"id": part.get("id") or ids.new(PREFIXES.get(kind, "item")), "type": kind}
         if kind not in _WITHOUT_STATUS:
             item["status"] = "completed"
-        item.update(part)
+        item.update({name: value for name, value in part.items() if name != "id"})
         if "call_id" in item and not item["call_id"]:
             item["call_id"] = ids.new("call", 24)
         if kind == "reasoning" and (seal or item.get("encrypted_content") is True):
             item["encrypted_content"] = ids.new("gAAAAA", 40)
+        if odds and kind == "message":
+            item["content"] = [_with_odds(each) for each in item["content"]]
         output.append(item)
     if turn.status == "incomplete" and output and "status" in output[-1]:
         output[-1]["status"] = "incomplete"
     return output
+
+
+def kept_items(items: Iterable[Item], ids: Ids) -> list[Item]:
+    """Input items as a conversation keeps them: each with an id."""
+    return [shown(item, item.get("id") or ids.new(_prefix(item))) for item in items]
+
+
+def shown(item: Item, item_id: str) -> Item:
+    """An input item as listings show it: with an id, and its text as parts."""
+    listed = {**item, "id": item_id, "status": item.get("status") or "completed"}
+    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
+        assistant = item.get("role") == "assistant"
+        part = {"type": "output_text" if assistant else "input_text", "text": item["content"]}
+        listed["content"] = [{**part, **({"annotations": []} if assistant else {})}]
+    return listed
+
+
+def _prefix(item: Item) -> str:
+    return PREFIXES.get(item.get("type", "message"), "item")
+
+
+def _with_odds(part: Item) -> Item:
+    """A text part with a log probability for each word, the same for all."""
+    if part["type"] != "output_text":
+        return part
+    odds = [
+        {"token": word, "logprob": -0.5, "bytes": list(word.encode()), "top_logprobs": []}
+        for word in words(part["text"])
+    ]
+    return {**part, "logprobs": odds}
 
 
 def _full(read: int, written: int, cached: int, thought: int) -> Item:
@@ -95,15 +131,18 @@ def make_response(
     output: list[Item],
     turn: Turn,
     usage: str,
+    earlier: Sequence[Context],
     store: bool,
     echoed_id: str | None,
 ) -> Item:
     """The whole response object in its final state, with every field the specification requires."""
-    read = count_tokens(context, extra=[context.instructions, *context.tools])
+    read = count_context(context)
+    cached = read_from_cache(context, read, earlier)
     thought = count_tokens(item for item in output if item["type"] == "reasoning")
     failed = turn.status == "failed"
     error = {"code": turn.cause, "message": turn.message} if failed else None
     cut = {"reason": turn.cause} if turn.status == "incomplete" else None
+    conversation = request.get("conversation")
     return {
         "id": response_id,
         "object": "response",
@@ -134,14 +173,19 @@ def make_response(
         "top_logprobs": request.get("top_logprobs") or 0,
         "top_p": _or(request.get("top_p"), 1.0),
         "truncation": request.get("truncation") or "disabled",
-        "usage": None if failed else USAGES[usage](read, count_tokens(output), 0, thought),
+        "usage": None if failed else USAGES[usage](read, count_tokens(output), cached, thought),
         "user": request.get("user"),
+        **({"conversation": _conversation(conversation)} if conversation else {}),
         "metadata": request.get("metadata") or {},
     }
 
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
+
+
+def _conversation(wanted: Any) -> Item:
+    return {"id": wanted if isinstance(wanted, str) else wanted.get("id")}
 
 
 def _tier(wanted: Any) -> Any:

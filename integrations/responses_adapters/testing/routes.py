@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from . import conversations, endpoints
 from .create import create
-from .endpoints import delete, health, input_items, models, retrieve
 from .journal import Recorded
 from .problems import ApiError
 from .wire import Reply
@@ -20,13 +20,26 @@ Endpoint: TypeAlias = "Callable[[Backend, Recorded, list[str]], Reply]"
 
 ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
     "create": ("POST", "responses", create),
-    "retrieve": ("GET", "responses/*", retrieve),
-    "delete": ("DELETE", "responses/*", delete),
-    "input_items": ("GET", "responses/*/input_items", input_items),
-    "models": ("GET", "models", models),
-    "health": ("GET", "health", health),
+    "count": ("POST", "responses/input_tokens", endpoints.count),
+    "compact": ("POST", "responses/compact", endpoints.compact),
+    "retrieve": ("GET", "responses/*", endpoints.retrieve),
+    "delete": ("DELETE", "responses/*", endpoints.delete),
+    "cancel": ("POST", "responses/*/cancel", endpoints.cancel),
+    "input_items": ("GET", "responses/*/input_items", endpoints.input_items),
+    "create_conversation": ("POST", "conversations", conversations.create_conversation),
+    "retrieve_conversation": ("GET", "conversations/*", conversations.retrieve_conversation),
+    "update_conversation": ("POST", "conversations/*", conversations.update_conversation),
+    "delete_conversation": ("DELETE", "conversations/*", conversations.delete_conversation),
+    "list_items": ("GET", "conversations/*/items", conversations.list_items),
+    "add_items": ("POST", "conversations/*/items", conversations.add_items),
+    "retrieve_item": ("GET", "conversations/*/items/*", conversations.retrieve_item),
+    "delete_item": ("DELETE", "conversations/*/items/*", conversations.delete_item),
+    "models": ("GET", "models", endpoints.models),
+    "model": ("GET", "models/**", endpoints.model),
+    "health": ("GET", "health", endpoints.health),
 }
-"""Endpoints by name: method, path after the prefix with `*` for an id, and what answers."""
+"""Endpoints by name: method, path after the prefix with `*` for an id and `**` for an id with
+slashes, and what answers."""
 
 _ROOTS = {"responses", "conversations", "models", "health", "chat"}
 
@@ -46,21 +59,32 @@ def route(backend: Backend, recorded: Recorded) -> Reply:
             "This server has the Responses API only, and the client called Chat Completions:"
             " use the Responses API (ChatOpenAI: use_responses_api=True).",
         )
-    methods = []
+    allowed = []
     for name, (method, pattern, endpoint) in ENDPOINTS.items():
-        wanted = pattern.split("/")
-        if len(wanted) != len(tail) or any(
-            w not in {"*", t} for w, t in zip(wanted, tail, strict=True)
-        ):
+        ids = _match(pattern.split("/"), tail)
+        if ids is None:
             continue
-        methods.append(method)
         if method == recorded.method:
             backend.check_access(recorded, name)
-            return endpoint(
-                backend, recorded, [t for w, t in zip(wanted, tail, strict=True) if w == "*"]
-            )
-    if methods:
+            return endpoint(backend, recorded, ids)
+        allowed.append(method)
+    if allowed:
+        hint = " or ".join(allowed)
         raise ApiError(
-            405, f"Not allowed to {recorded.method} on {recorded.path} (HINT: {methods[0]})."
+            405,
+            f"Not allowed to {recorded.method} on {recorded.path} (HINT: {hint}).",
+            headers={"allow": ", ".join(allowed)},
         )
     raise ApiError(404, f"Invalid URL ({recorded.method} {recorded.path})")
+
+
+def _match(pattern: list[str], tail: list[str]) -> list[str] | None:
+    """The ids in a path, `None` where it is not of this pattern."""
+    if pattern[-1] == "**":
+        pattern = pattern[:-1] + ["*"] * (len(tail) - len(pattern) + 1)
+    if len(pattern) != len(tail):
+        return None
+    pairs = list(zip(pattern, tail, strict=True))
+    if any(wanted not in {"*", given} for wanted, given in pairs):
+        return None
+    return [given for wanted, given in pairs if wanted == "*"]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .context import Context
+from .context import CALL_OUTPUTS, Context
 from .script import Line, Turn
 
-__all__ = ["Rule", "make_rule"]
+__all__ = ["Rule", "contradicts", "make_rule"]
 
 Pattern: TypeAlias = str | re.Pattern[str]
 
@@ -154,3 +154,29 @@ def _names(context: Context) -> list[str]:
 
 def _previous(context: Context) -> Any:
     return context.request.get("previous_response_id")
+
+
+def contradicts(turn: Turn, context: Context) -> str | None:
+    """Why a server would not have let a model say this, `None` where it would."""
+    if turn.status != "completed":
+        return None
+    calls = [part for part in turn.parts if part["type"] in CALL_OUTPUTS]
+    names = [str(call["name"]) for call in calls]
+    if len(calls) > 1 and context.request.get("parallel_tool_calls") is False:
+        return f"The turn calls {names}, and the request says parallel_tool_calls=false."
+    choice = context.request.get("tool_choice")
+    if choice == "none" and calls:
+        return f"The turn calls {names}, and the request says tool_choice='none'."
+    if choice == "required" and not calls and all(p["type"] == "message" for p in turn.parts):
+        return "The turn calls no tool, and the request says tool_choice='required'."
+    if not isinstance(choice, dict):
+        return None
+    if choice.get("type") == "allowed_tools":
+        allowed = [tool.get("name") for tool in choice.get("tools") or ()]
+        must = choice.get("mode") == "required"
+    else:
+        allowed, must = [choice.get("name")], choice.get("type") in {"function", "custom"}
+    if must and not calls:
+        return f"The turn calls no tool, and the request demands one of {allowed}."
+    wrong = [name for name in names if name not in allowed]
+    return f"The turn calls {wrong}, and the request allows {allowed} only." if wrong else None

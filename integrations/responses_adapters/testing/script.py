@@ -114,12 +114,57 @@ class Verbs:
         sealed = {"encrypted_content": True} if encrypted else {}
         return self._open().add({"type": "reasoning", "summary": parts, **content, **sealed})
 
+    def search_web(self, query: str) -> Turn:
+        """A web search that the server ran itself."""
+        action = {"type": "search", "query": query, "queries": [query], "sources": None}
+        return self._open().add({"type": "web_search_call", "action": action})
+
+    def call_mcp(
+        self,
+        server_label: str,
+        name: str,
+        arguments: Arguments | None = None,
+        *,
+        output: str | None = None,
+        error: str | None = None,
+    ) -> Turn:
+        """A call of a tool on an MCP server, which the server ran itself."""
+        return self._open().add(
+            {
+                "type": "mcp_call",
+                "server_label": server_label,
+                "name": name,
+                "arguments": arguments if isinstance(arguments, str) else _dump(arguments or {}),
+                "output": output,
+                "error": error,
+                "status": "failed" if error else "completed",
+                "approval_request_id": None,
+            }
+        )
+
+    def list_mcp_tools(self, server_label: str, *tools: Item) -> Turn:
+        """The tools that the server found on an MCP server."""
+        return self._open().add(
+            {"type": "mcp_list_tools", "server_label": server_label, "tools": list(tools)}
+        )
+
+    def ask_approval(
+        self, server_label: str, name: str, arguments: Arguments | None = None
+    ) -> Turn:
+        """A request to approve a call on an MCP server, which the caller answers with its id."""
+        text = arguments if isinstance(arguments, str) else _dump(arguments or {})
+        return self._open().add(
+            {
+                "type": "mcp_approval_request",
+                "server_label": server_label,
+                "name": name,
+                "arguments": text,
+            }
+        )
+
     def respond(self, items: Iterable[Item]) -> Turn:
         """Output items in wire form, as they are; missing ids and statuses are filled in."""
-        turn = self._open()
-        for item in items:
-            turn.add(dict(item))
-        return turn
+        return self._open().say(items)
 
     def incomplete(self, reason: str = "max_output_tokens") -> Turn:
         """The turn ends `incomplete`, its last item cut."""
@@ -166,6 +211,11 @@ class Turn(Verbs, WireVerbs):
     def add(self, item: Item) -> Turn:
         """Append an output item."""
         self.parts.append(item)
+        return self
+
+    def say(self, items: Iterable[Item]) -> Turn:
+        """Append output items in wire form, copied."""
+        self.parts += [dict(item) for item in items]
         return self
 
     def end(self, status: str, cause: str | None = None, message: str | None = None) -> Turn:

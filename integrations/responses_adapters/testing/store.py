@@ -1,4 +1,4 @@
-"""What the server keeps: ids, the clock, responses with their event logs."""
+"""What the server keeps: ids, the clock, responses with their event logs, conversations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .context import Context, Item
 
-__all__ = ["Clock", "Ids", "Store", "Stored"]
+__all__ = ["Clock", "Conversation", "Ids", "Store", "Stored"]
 
 
 class Ids:
@@ -45,39 +45,127 @@ class Stored:
         log: Every event of it, in order; streams, polls and replays read from here.
         context: What the model saw, so that a chained turn can build on it.
         input: The items that came with this request alone.
-        waits: Statuses it goes through before the end, one a poll; empty when it has ended.
+        waits: Statuses before the end: the first at once, the last while it is polled. Empty when it has ended.
+        polls: How many polls until the end is seen.
+        due: Virtual time at which it ends whatever the polls; `None`: polls alone decide.
+        ticket: Id of the unfinished response, on servers that give the finished one another.
+        idle_usage: Usage reported before the end.
+        pace: Seconds before the first delta and between deltas, where the turn sets them.
     """
 
     body: dict[str, Any]
     log: list[dict[str, Any]]
     context: Context
     input: list[Item]
-    waits: list[str] = field(default_factory=list)
+    waits: tuple[str, ...] = ()
+    polls: int = 0
+    due: int | None = None
+    ticket: str | None = None
+    idle_usage: dict[str, Any] | None = None
+    pace: tuple[float, float] | None = None
 
     @property
     def id(self) -> str:
         """Its id."""
         return str(self.body["id"])
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has reached its final state."""
+        return not self.waits
+
+    def poll(self, clock: Clock) -> None:
+        """Look at it once more, which is what makes a background response go on."""
+        if self.ended:
+            return
+        self.polls -= 1
+        self.waits = self.waits[-1:]
+        if self.polls <= 0 if self.due is None else clock.now >= self.due:
+            self.end(clock)
+
+    def end(self, clock: Clock) -> None:
+        """Reach the final state, at the time the clock shows."""
+        if self.ended:
+            return
+        self.waits = ()
+        if self.body["completed_at"] is not None:
+            self.body = {**self.body, "completed_at": clock.now}
+            self.log[-1] = {**self.log[-1], "response": self.body}
+
+    def cancel(self) -> None:
+        """Stop before the end: no output, no usage, no terminal event."""
+        waiting = self.now()
+        self.waits = ()
+        self.body = {**waiting, "status": "cancelled"}
+        self.log = [event for event in self.log if event["type"] in _BEFORE_OUTPUT]
+
+    def now(self) -> dict[str, Any]:
+        """The response as it stands."""
+        if self.ended:
+            return self.body
+        return {
+            **self.body,
+            "id": self.ticket or self.id,
+            "status": self.waits[0],
+            "completed_at": None,
+            "error": None,
+            "incomplete_details": None,
+            "output": [],
+            "usage": self.idle_usage,
+        }
+
+
+_BEFORE_OUTPUT = {"response.created", "response.queued", "response.in_progress"}
+
+
+@dataclass(slots=True)
+class Conversation:
+    """A conversation object and its items, each with an id."""
+
+    body: dict[str, Any]
+    items: list[Item] = field(default_factory=list)
+
 
 class Store:
-    """Responses by id, and items by id for references to them."""
+    """Responses and conversations by id, items by id for references to them.
+
+    Attributes:
+        sealed: Encrypted contents given out; they need no memory, so that nothing takes them away.
+        reasoned: The reasoning item that an item must come back with, by id.
+    """
 
     def __init__(self) -> None:
+        self.sealed: set[str] = set()
+        self.reasoned: dict[str, str] = {}
         self.responses: dict[str, Stored] = {}
+        self.conversations: dict[str, Conversation] = {}
         self.items: dict[str, Item] = {}
 
     def keep(self, stored: Stored) -> None:
         """Keep a response and index its items."""
         self.responses[stored.id] = stored
+        if stored.ticket is not None:
+            self.responses[stored.ticket] = stored
         for item in (*stored.input, *stored.body["output"]):
             if item.get("id"):
                 self.items[item["id"]] = item
+
+    def note(self, output: list[Item]) -> None:
+        """Remember what was sealed, and which item a reasoning item led to."""
+        before: Item = {}
+        for item in output:
+            if item.get("encrypted_content"):
+                self.sealed.add(item["encrypted_content"])
+            if before.get("type") == "reasoning":
+                self.reasoned[item["id"]] = before["id"]
+            before = item
 
     def drop(self, response_id: str) -> Stored | None:
         """Forget one response; `None` if there was none."""
         stored = self.responses.pop(response_id, None)
         if stored is not None:
+            for name in (stored.id, stored.ticket):
+                self.responses.pop(name or "", None)
             for item in (*stored.input, *stored.body["output"]):
                 self.items.pop(item.get("id") or "", None)
         return stored
@@ -85,4 +173,5 @@ class Store:
     def clear(self) -> None:
         """Forget everything, as a restarted server without a disk does."""
         self.responses.clear()
+        self.conversations.clear()
         self.items.clear()

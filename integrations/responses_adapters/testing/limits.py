@@ -1,0 +1,73 @@
+"""What fits into the model's window, and how much of it was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from .context import Context, count_tokens
+from .problems import ApiError
+
+__all__ = ["count_context", "fit_window", "read_from_cache"]
+
+_CACHE_FLOOR = 1024
+_CACHE_STEP = 128
+
+
+def count_context(context: Context) -> int:
+    """Input tokens of a turn: items, instructions and tools."""
+    return count_tokens(context, extra=[context.instructions, *context.tools])
+
+
+def fit_window(context: Context, window: int | None) -> Context:
+    """The context as it fits, the oldest items dropped where the request allows that.
+
+    Raises:
+        ApiError: It does not fit and `truncation` is not `"auto"`.
+    """
+    if window is None or count_context(context) <= window:
+        return context
+    if context.request.get("truncation") != "auto":
+        raise ApiError(
+            400,
+            "Your input exceeds the context window of this model. Please adjust your input and try again.",
+            param="input",
+            code="context_length_exceeded",
+        )
+    while len(context) > 1 and count_context(context) > window:
+        dropped = context.pop(0)
+        context.kept = max(context.kept - 1, 0)
+        partners = [each for each in context if each.get("call_id") == dropped.get("call_id")]
+        if dropped.get("call_id") and partners:
+            context.remove(partners[0])
+            context.kept = max(context.kept - 1, 0)
+    return context
+
+
+def read_from_cache(context: Context, read: int, earlier: Sequence[Context]) -> int:
+    """Tokens of the longest prefix shared with a recent turn, from 1024 up in steps of 128.
+
+    The rule is OpenAI's published one for prompt caching.
+    """
+    if read < _CACHE_FLOOR:
+        return 0
+    alike = (
+        other
+        for other in islice(reversed(earlier), 4)
+        if (other.instructions, other.tools) == (context.instructions, context.tools)
+        and other.request.get("prompt_cache_key") == context.request.get("prompt_cache_key")
+    )
+    shared = max((_shared_length(context, other) for other in alike), default=0)
+    if not shared:
+        return 0
+    prefix = islice(context, shared)
+    tokens = count_tokens(prefix, extra=[context.instructions, *context.tools])
+    return tokens // _CACHE_STEP * _CACHE_STEP if tokens >= _CACHE_FLOOR else 0
+
+
+def _shared_length(one: Context, other: Context) -> int:
+    """How many items two contexts have in common from the start."""
+    length = min(len(one), len(other))
+    if one[:length] == other[:length]:
+        return length
+    return next(i for i in range(length) if one[i] != other[i])
