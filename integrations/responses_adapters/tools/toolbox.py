@@ -1,0 +1,191 @@
+"""A set of tools: what to send, how to read the calls that come back, and how to answer them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ToolConversionError
+from .execute import Approve, Executor, OnError, function_calls, run_blocking
+from .handlers import run_handler
+from .json_schema import Strictness
+from .names import distinct_name
+from .source import InvalidArgumentsError
+from .tool import Tool, make_tools, parse_arguments
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+    from pydantic_ai import Tool as PydanticAITool
+
+__all__ = ["DecodedCall", "Toolbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedCall:
+    """A function call in the user's own terms.
+
+    Attributes:
+        name: The tool's own name; the wire name where the toolbox does not know it.
+        arguments: The tool's own arguments; `None` where what the model wrote is not a JSON object.
+        error: What is wrong with it then, in words for the model.
+    """
+
+    name: str
+    arguments: dict[str, Any] | None
+    error: str | None = None
+
+
+class Toolbox:
+    """Tools of any kind, converted once, with everything that a tool loop needs.
+
+    Args:
+        tools: What `to_responses_tool` takes, in any mixture; also toolsets and documents that hold several.
+        handlers: Functions for tools that are only definitions, by the tool's own name.
+        strict: See `to_responses_tool`; holds for each tool that does not say itself.
+        max_parallel: How many calls run at once.
+        timeout: Seconds that one call may take; `None` for no limit. A blocking tool's thread cannot be stopped
+            and runs on, its result is dropped.
+        max_output_chars: Characters of text that one output may have; the rest is cut with a note.
+        on_error: Chooses the words that the model reads for a failure. Without it the model learns the type of an
+            exception, never its message, which may hold secrets; a `ToolError` speaks for itself.
+        approve: Asked before each call; see `Approve`.
+
+    Raises:
+        ToolConversionError: Something is no tool, or a handler has no tool.
+        NotStrictError: `strict=True`, and a tool has no faithful strict form.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Any],
+        *,
+        handlers: Mapping[str, Callable[..., Any]] | None = None,
+        strict: Strictness = "auto",
+        max_parallel: int = 8,
+        timeout: float | None = None,
+        max_output_chars: int = 50_000,
+        on_error: OnError | None = None,
+        approve: Approve | None = None,
+    ) -> None:
+        if max_parallel < 1:
+            raise ToolConversionError(f"max_parallel={max_parallel}: at least one call must run")
+        self._entries: list[Tool | dict[str, Any]] = []
+        self._tools: dict[str, Tool] = {}
+        handlers = dict(handlers or {})
+        for given in tools:
+            for made in make_tools(given, strict=strict):
+                if isinstance(made, Tool):
+                    handler = handlers.get(made.original_name)
+                    self._add(made if handler is None else run_handler(made, handler))
+                else:
+                    self._entries.append(made)
+        self._by_own_name: dict[str, Tool] = {}
+        for tool in self._tools.values():
+            self._by_own_name.setdefault(tool.original_name, tool)
+        unknown = handlers.keys() - self._by_own_name.keys()
+        if unknown:
+            raise ToolConversionError(
+                f"handlers for tools that are not here: {', '.join(sorted(unknown))};"
+                f" the tools are {', '.join(self._by_own_name) or 'none'}"
+            )
+        self._executor = Executor(
+            find=self.get,
+            names=lambda: list(self._tools),
+            max_parallel=max_parallel,
+            timeout=timeout,
+            max_output_chars=max_output_chars,
+            on_error=on_error,
+            approve=approve,
+        )
+
+    def _add(self, tool: Tool) -> None:
+        known = self._tools.get(tool.name)
+        if known is not None:
+            content = json.dumps([tool.description, tool.wire.parameters])
+            if content == json.dumps([known.description, known.wire.parameters]):
+                return  # the same tool twice
+            tool = dataclasses.replace(tool, name=distinct_name(tool.original_name, content))
+        self._tools[tool.name] = tool
+        self._entries.append(tool)
+
+    @property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The `tools` of a request, in the order given; hosted tools as they were. New dicts each time."""
+        return [e.definition() if isinstance(e, Tool) else dict(e) for e in self._entries]
+
+    def get(self, name: str) -> Tool | None:
+        """A function tool by its wire name, else by its own."""
+        return self._tools.get(name) or self._by_own_name.get(name)
+
+    def __getitem__(self, name: str) -> Tool:
+        tool = self.get(name)
+        if tool is None:
+            raise KeyError(
+                f"there is no tool {name!r}; the tools are {', '.join(self._tools) or 'none'}"
+            )
+        return tool
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def decode_call(self, name: str, arguments: Any) -> DecodedCall:
+        """A function call as the user's own code knows it.
+
+        Args:
+            name: The name on the wire.
+            arguments: What the model wrote: JSON text, `None` or empty for no arguments.
+        """
+        tool = self.get(name)
+        own_name = tool.original_name if tool else name
+        try:
+            parsed = parse_arguments(arguments)
+        except InvalidArgumentsError as error:
+            return DecodedCall(own_name, None, str(error))
+        return DecodedCall(own_name, tool.decode(parsed) if tool else parsed)
+
+    def to_langchain(self) -> list[BaseTool]:
+        """The tools as LangChain tools under their own names, for an unchanged `ToolNode`.
+
+        Raises:
+            ToolConversionError: A tool has no function here.
+        """
+        from . import langchain
+
+        return [langchain.to_langchain(tool) for tool in self]
+
+    def to_pydantic_ai(self) -> list[PydanticAITool[Any]]:
+        """The tools as PydanticAI tools that show the wire schema and decode inside.
+
+        Raises:
+            ToolConversionError: A tool has no function here.
+        """
+        from . import pydantic_ai
+
+        return [pydantic_ai.to_pydantic_ai(tool) for tool in self]
+
+    async def execute(self, output: Iterable[Any], *, context: Any = None) -> list[dict[str, Any]]:
+        """Run the function calls of a response and answer each one; nothing a tool does raises from here.
+
+        Args:
+            output: `response.output`, as dicts or the SDK's objects; other items are passed over.
+            context: Handed to the tools that ask for it (`ToolContext`, a framework's own context).
+
+        Returns:
+            One `function_call_output` for each call, in the order of the calls: the input of the next turn.
+        """
+        return await self._executor.run(function_calls(output), context)
+
+    def execute_sync(self, output: Iterable[Any], *, context: Any = None) -> list[dict[str, Any]]:
+        """`execute` for synchronous code; also works where an event loop is running in this thread."""
+        calls = function_calls(output)
+        outputs: list[dict[str, Any]] = run_blocking(lambda: self._executor.run(calls, context))
+        return outputs
