@@ -109,6 +109,22 @@ def test_a_server_ends_although_a_client_still_reads():
     assert time.monotonic() - begun < 10
 
 
+def test_small_writes_are_not_held_back(server):
+    held_back = []
+
+    def look(request: Request) -> Reply:
+        assert server._server is not None
+        for connection in server._server.server_state.connections:
+            accepted = connection.transport.get_extra_info("socket")
+            held_back.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0)
+        return Reply.json(200, {})
+
+    with server.mount(SimpleNamespace(handle=look)) as tenant, httpx2.Client() as client:
+        client.get(f"{tenant.base_url}/models")
+
+    assert set(held_back) == {False}
+
+
 def test_a_port_that_is_taken_is_an_error_at_once(server):
     with (
         pytest.raises(ConfigurationError, match="in use; port 0 takes a free one"),

@@ -59,7 +59,8 @@ class LoopbackServer:
         return f"http://{HOST}:{self._port}/v1"
 
     def __enter__(self) -> Self:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Only for sockets that name TCP does asyncio turn Nagle's delay off: 40 ms a request.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             _bind(listener, self._port)
