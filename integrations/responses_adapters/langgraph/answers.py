@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from ..protocol.items import Item
+from ..tools import DecodedCall, Toolbox
 from .messages import CUSTOM_INPUT
 
 __all__ = ["PROVIDER", "Call", "Decode", "blocks_of", "call_of", "to_message"]
 
 
-class DecodedCall(Protocol):
-    """A call as the user's tool is to see it; `arguments` is `None` where `error` says why."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def arguments(self) -> dict[str, Any] | None: ...
-    @property
-    def error(self) -> str | None: ...
-
-
-Decode = Callable[[str, str], DecodedCall]
+Decode: TypeAlias = Callable[[str, Any], DecodedCall]
 """From the name and arguments on the wire to the user's own (tool names, nulls added for strictness)."""
 
 # The `responses/v1` vocabulary; any other item is wrapped, so that no reader drops or misreads it.
@@ -61,6 +51,8 @@ _PLAIN_METADATA: Final = (
     "service_tier",
     "metadata",
 )
+_plain: Final = Toolbox(()).decode_call
+
 PROVIDER: Final = {"model_provider": "openai"}
 """Lets LangChain's `content_blocks` translate our content."""
 
@@ -198,21 +190,5 @@ def call_of(item: Item, decode: Decode | None) -> Call | None:
         return None
     raw = item.get("arguments")
     text = raw if isinstance(raw, str) else json.dumps(raw or {})
-    call = (decode or _parse)(name, text)
+    call = (decode or _plain)(name, text)
     return Call(call_id, call.name, text, call.arguments, call.error)
-
-
-class _Parsed(NamedTuple):
-    name: str
-    arguments: dict[str, Any] | None = None
-    error: str | None = None
-
-
-def _parse(name: str, text: str) -> DecodedCall:
-    try:
-        arguments = json.loads(text, strict=False) if text.strip() else {}
-    except ValueError as error:
-        return _Parsed(name, error=f"the arguments are not JSON: {error}")
-    if not isinstance(arguments, dict):
-        return _Parsed(name, error="the arguments are not a JSON object")
-    return _Parsed(name, arguments)

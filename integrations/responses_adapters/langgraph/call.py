@@ -14,7 +14,8 @@ from langgraph.config import get_stream_writer
 
 from ..errors import ResponseIncompleteError
 from ..protocol.turn import Event, Outcome, Turn
-from .answers import Decode, to_message
+from .answers import to_message
+from .bound_tools import BoundTools
 from .messages import STAMP, fingerprint
 from .streaming import AnswerStream
 
@@ -26,7 +27,7 @@ class Call:
 
     Args:
         turn: The turn to run.
-        decode: Restores the user's tool names and arguments.
+        tools: The tools that it offers.
         transport: Options of the client that runs the turn.
         on_incomplete: What to do when the answer was cut short by a limit.
         emit_events: Whether the graph's `"custom"` stream hears of recoveries.
@@ -36,15 +37,19 @@ class Call:
         self,
         turn: Turn,
         *,
-        decode: Decode | None,
+        tools: BoundTools | None,
         transport: Mapping[str, Any],
         on_incomplete: Literal["return", "raise"],
         emit_events: bool,
     ) -> None:
         self.turn = turn
         self.transport = transport
-        self._decode = decode
-        self._stream = AnswerStream(decode)
+        self._decode = tools.decode if tools is not None else None
+        self._stream = (
+            AnswerStream(tools.decode, streams_arguments=tools.is_verbatim)
+            if tools is not None
+            else AnswerStream()
+        )
         self._raises = on_incomplete == "raise"
         self._emit_events = emit_events
 

@@ -17,11 +17,12 @@ from ..errors import ConfigurationError
 from ..profiles import ServerProfile, resolve_endpoint
 from ..protocol.chain import Entry, Ledger
 from ..protocol.turn import Turn
-from ..tools import Toolbox
+from .bound_tools import BoundTools
 from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
+from .hints import refuse_unknown
 from .messages import STAMP, conversation_items, fingerprint, lift_instructions
-from .options import ALIASES, RequestOptions, create_body, refuse_unknown
+from .options import ALIASES, RequestOptions, create_body
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -108,7 +109,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     output_version: str | None = None
 
     _connection: Connection = PrivateAttr()
-    _toolbox: Toolbox | None = PrivateAttr(default=None)
+    _tools: BoundTools | None = PrivateAttr(default=None)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
         refuse_unknown("ChatResponses", options, [*type(self).model_fields, *ALIASES])
@@ -156,7 +157,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     @property
     def bound_tools(self) -> list[dict[str, Any]] | None:
         """Wire definitions of the tools bound to this copy of the model, `None` without any."""
-        return self._toolbox.definitions if self._toolbox is not None else None
+        return self._tools.definitions if self._tools is not None else None
 
     @property
     def _llm_type(self) -> str:
@@ -229,12 +230,11 @@ class ChatResponses(RequestOptions, BaseChatModel):
             ConfigurationError: An option is misspelt.
         """
         refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
-        toolbox = Toolbox(tools, strict="auto" if strict is None else strict)
         bound = self.model_copy()
-        bound._toolbox = toolbox
+        bound._tools = BoundTools(tools, strict=strict)
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
-        return bound.bind(tools=toolbox.definitions, **kwargs)
+        return bound.bind(tools=bound._tools.definitions, **kwargs)
 
     def with_structured_output(
         self,
@@ -333,7 +333,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             raise ConfigurationError(
                 "there are no messages to send: pass at least one message that is not a system message"
             )
-        toolbox = self._tools(options)
+        tools = self._tools_of(options)
         chain = options.pop("chain", self.chain)
         if chain is None:
             chain = chain_name(current_metadata())
@@ -351,7 +351,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             seed=seed,
         )
         turn = Turn(
-            body=create_body(self.model, self, options, toolbox=toolbox),
+            body=create_body(self.model, self, options, tools=tools),
             ledger=ledger,
             groups=lambda start: conversation_items(conversation, start),
             profile=connection.profile,
@@ -366,16 +366,15 @@ class ChatResponses(RequestOptions, BaseChatModel):
         )
         return Call(
             turn,
-            decode=toolbox.decode_call if toolbox is not None else None,
+            tools=tools,
             transport={"extra_headers": headers, "timeout": self.timeout},
             on_incomplete=self.on_incomplete,
             emit_events=self.emit_events,
         )
 
-    def _tools(self, options: dict[str, Any]) -> Toolbox | None:
+    def _tools_of(self, options: dict[str, Any]) -> BoundTools | None:
         """The tools of this call: the bound ones, or those given with it."""
-        tools = options.pop("tools", None)
-        strict = options.pop("strict", None)
-        if self._toolbox is not None and (tools is None or tools is self._toolbox.definitions):
-            return self._toolbox
-        return Toolbox(tools, strict="auto" if strict is None else strict) if tools else None
+        tools, strict = options.pop("tools", None), options.pop("strict", None)
+        if self._tools is not None and (tools is None or tools is self._tools.definitions):
+            return self._tools
+        return BoundTools(tools, strict=strict) if tools else None

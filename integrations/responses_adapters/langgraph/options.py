@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from ..errors import ConfigurationError
-from ..tools import Toolbox, clean_name, to_responses_tool
+from ..tools import to_responses_tool
+from .bound_tools import BoundTools, tool_choice
 
-__all__ = ["ALIASES", "RequestOptions", "create_body", "format_of_tool", "refuse_unknown", "text_format"]
+__all__ = ["ALIASES", "RequestOptions", "create_body", "format_of_tool", "text_format"]
 
 
 class RequestOptions(BaseModel):
@@ -86,7 +85,7 @@ _MERGED: Final = frozenset({"text", "response_format", "verbosity", "tool_choice
 
 
 def create_body(
-    model: str, options: RequestOptions, overrides: Mapping[str, Any], *, toolbox: Toolbox | None
+    model: str, options: RequestOptions, overrides: Mapping[str, Any], *, tools: BoundTools | None
 ) -> dict[str, Any]:
     """The create body without what the conversation decides: input, instructions, previous id, stream.
 
@@ -94,7 +93,7 @@ def create_body(
         model: Name of the model.
         options: Options of the model.
         overrides: Options of this call; they win.
-        toolbox: Tools to offer.
+        tools: Tools to offer.
 
     Raises:
         ConfigurationError: A format or tool choice cannot be expressed.
@@ -102,13 +101,13 @@ def create_body(
     chosen = {name: getattr(options, name) for name in RequestOptions.model_fields}
     chosen |= {ALIASES.get(name, name): value for name, value in overrides.items()}
     body: dict[str, Any] = {"model": model}
-    if toolbox is not None and toolbox.definitions:
-        body["tools"] = toolbox.definitions
+    if tools is not None and tools.definitions:
+        body["tools"] = tools.definitions
     for name, value in chosen.items():
         if value is not None and name not in _MERGED:
             body[_RENAMED.get(name, name)] = value
     if chosen["tool_choice"] is not None:
-        body["tool_choice"] = _tool_choice(chosen["tool_choice"], body.get("tools", ()))
+        body["tool_choice"] = tool_choice(chosen["tool_choice"], body.get("tools", ()))
     text = dict(chosen["text"] or {})
     if chosen["response_format"] is not None:
         text["format"] = text_format(chosen["response_format"])
@@ -139,43 +138,3 @@ def format_of_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         "schema": tool["parameters"],
         "strict": tool["strict"],
     }
-
-
-def _tool_choice(choice: Any, tools: Iterable[Mapping[str, Any]]) -> Any:
-    if isinstance(choice, bool):
-        return "required" if choice else "auto"
-    if isinstance(choice, str):
-        if choice in {"auto", "none", "required"}:
-            return choice
-        if choice == "any":
-            return "required"
-        by_name = {tool.get("name"): tool for tool in tools}
-        if (tool := by_name.get(clean_name(choice))) is not None:
-            return {"type": tool["type"], "name": tool["name"]}
-        if any(tool.get("type") == choice for tool in tools):
-            return {"type": choice}
-        known = ", ".join(str(tool.get("name") or tool.get("type")) for tool in tools) or "none"
-        raise ConfigurationError(
-            f"tool_choice={choice!r} names no bound tool{did_you_mean(choice, filter(None, by_name))} Bound: {known}"
-        )
-    if isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping):
-        return {"type": "function", "name": clean_name(choice["function"]["name"])}
-    return choice
-
-
-def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise for the first option that does not exist, with the likely one.
-
-    Raises:
-        ConfigurationError: An option is unknown.
-    """
-    names = sorted(known)
-    for name in given:
-        if name not in names:
-            raise ConfigurationError(f"{owner} has no option {name!r}{did_you_mean(name, names)}")
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`: did you mean 'x'?`, or a full stop."""
-    near = difflib.get_close_matches(name, [*known], n=1, cutoff=0.6)
-    return f": did you mean {near[0]!r}?" if near else "."

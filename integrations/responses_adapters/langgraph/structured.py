@@ -55,9 +55,7 @@ def bind_schema(
             [schema], tool_choice=name, strict=strict, ls_structured_output_format=note
         )
         return bound, lambda message: _validated(schema, message.tool_calls[0]["args"])
-    bound = model.bind(
-        response_format=format_of_tool(definition), ls_structured_output_format=note
-    )
+    bound = model.bind(response_format=format_of_tool(definition), ls_structured_output_format=note)
     return bound, lambda message: decoded(_text(message))
 
 
