@@ -12,6 +12,7 @@ from .dialect import (
     FORGOTTEN,
     RUNNING,
     EventNormalizer,
+    Reader,
     forgotten,
     normalize_error,
     normalize_request,
@@ -42,12 +43,12 @@ class Call:
         profile: ServerProfile,
         *,
         creates: bool,
-        mirror_reasoning: bool,
+        reader: Reader,
         variables: Mapping[str, Any] | None,
     ) -> None:
         self._profile = profile
         self._creates = creates
-        self._mirror = mirror_reasoning
+        self._reader = reader
         self._variables = variables
         self._request: dict[str, Any] | None = None
         self.content = b""
@@ -58,8 +59,8 @@ class Call:
         method: str,
         path: str,
         profile: ServerProfile,
+        reader: Reader,
         *,
-        mirror_reasoning: bool = False,
         variables: Mapping[str, Any] | None = None,
     ) -> Call | None:
         """The call of a request, or `None` if it neither creates nor retrieves a response."""
@@ -67,7 +68,7 @@ class Call:
         creates = found is not None and found[1] is None
         if found is None or method != ("POST" if creates else "GET"):
             return None
-        return cls(profile, creates=creates, mirror_reasoning=mirror_reasoning, variables=variables)
+        return cls(profile, creates=creates, reader=reader, variables=variables)
 
     def read(self, content: bytes) -> None:
         """Take the client's request body."""
@@ -102,20 +103,20 @@ class Call:
             said = content.decode("utf-8", "replace") if body is None else body
             error = normalize_error(status, said)
             return (status, None, content) if error is body else (status, _JSON, _dump(error))
-        if not isinstance(body, dict) or not ("output" in body or "status" in body):
+        if not isinstance(body, dict) or not body.keys() & {"error", "output", "status"}:
             return status, None, content
         if forgotten(body, self._request, self._profile):
             return 400, _JSON, _dump(FORGOTTEN)
         if self._wants_events():
             return status, _EVENTS, self._as_events(body)
-        normal = normalize_response(body, self._request, mirror_reasoning=self._mirror)
+        normal = normalize_response(body, self._request, self._reader)
         return (status, None, content) if normal is body else (status, _JSON, _dump(normal))
 
     def _wants_events(self) -> bool:
         return bool((self._request or {}).get("stream"))
 
     def _normalizer(self) -> EventNormalizer:
-        return EventNormalizer(self._request, profile=self._profile, mirror_reasoning=self._mirror)
+        return EventNormalizer(self._request, self._reader, profile=self._profile)
 
     def _as_events(self, body: dict[str, Any]) -> bytes:
         """The stream that the client asked for and the server does not do: the answer in one piece."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import openai
 
 from ..profiles import ServerProfile, find_server
+from .dialect import ANY_READER, Reader
 from .translation import Call, Frames
 
 __all__ = ["Variables", "client_transport", "dialect_transport", "library_of", "pool_transport"]
@@ -35,7 +36,7 @@ def dialect_transport(
     *,
     base_url: str | None = None,
     inner: Any = None,
-    mirror_reasoning: bool = False,
+    reader: Reader = ANY_READER,
     variables: Variables | None = None,
     library: Library = SDK_LIBRARY,
 ) -> Any:
@@ -47,7 +48,7 @@ def dialect_transport(
         server: The server's name or profile; by default `base_url` tells.
         base_url: Address of the API; `variables` go to its origin only.
         inner: The transport below, for the same library; by default pools of its own.
-        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
+        reader: What the client makes of answers.
         variables: Secret template variables, added to each create request; a function is asked each time.
         library: The HTTP library of the client.
 
@@ -58,7 +59,7 @@ def dialect_transport(
         inner if inner is not None else pool_transport(library=library),
         profile=find_server(server, base_url=base_url),
         base_url=base_url,
-        mirror_reasoning=mirror_reasoning,
+        reader=reader,
         variables=variables,
     )
 
@@ -191,12 +192,12 @@ class _Dialect:
         *,
         profile: ServerProfile,
         base_url: str | None,
-        mirror_reasoning: bool,
+        reader: Reader,
         variables: Variables | None,
     ) -> None:
         self.inner = inner
         self._profile = profile
-        self._mirror = mirror_reasoning
+        self._reader = reader
         self._variables = variables
         self._origin = _origin(self.library.URL(base_url)) if base_url else None
 
@@ -230,7 +231,7 @@ class _Dialect:
             request.method,
             request.url.path,
             self._profile,
-            mirror_reasoning=self._mirror,
+            self._reader,
             variables=variables() if callable(variables) else variables,
         )
 

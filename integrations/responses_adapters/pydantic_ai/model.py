@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncGenerator, Sequence
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self, cast
 
@@ -12,18 +13,38 @@ from openai import APIError, AsyncOpenAI
 from openai.types import responses
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
+    UserError,
+)
 from pydantic_ai.messages import ModelMessage, ModelResponse
-from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import (
+    CompletedStreamedResponse,
+    ModelRequestParameters,
+    StreamedResponse,
+)
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.profiles import ModelProfileSpec
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 
-from ..errors import ChainLostError
+from ..errors import BackgroundTimeoutError, ChainLostError
 from ..profiles import ServerProfile
 from ..protocol.advice import advise
 from ..protocol.failure import read_failure
+from .answers import (
+    check_usable,
+    from_the_start,
+    kept_details,
+    poll_details,
+    running_job,
+    timed_out,
+)
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
 from .settings import ResponsesModelSettings, check_names
 
@@ -31,6 +52,12 @@ __all__ = ["ResponsesModel"]
 
 _CHAIN: Final = "openai_previous_response_id"
 _WIRE_CHAIN: Final = "previous_response_id"
+_TRANSIENT: Final = (
+    ModelConnectionError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
+)
 
 
 class ResponsesModel(OpenAIResponsesModel):
@@ -97,7 +124,12 @@ class ResponsesModel(OpenAIResponsesModel):
         self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
         self._translated: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock
-        self._replays = False
+        # Of a copy that serves one request:
+        self._replays = (
+            False  # nothing in the history counts as stored on the server, so all of it is sent
+        )
+        self._given: Mapping[str, Any] = {}
+        self._job: ModelResponse | None = None
         super().__init__(
             model_name,
             provider=provider,
@@ -139,6 +171,17 @@ class ResponsesModel(OpenAIResponsesModel):
         """Whether ids of this response may be sent back: never while everything is being replayed."""
         return not self._replays and super().accepts_server_state(response)
 
+    def continuation_delay(self, response: ModelResponse) -> float | None:
+        """Seconds until a background response is asked for again, as its own details say."""
+        delay = super().continuation_delay(response)
+        interval = (response.provider_details or {}).get("poll_interval")
+        return delay if delay is None or interval is None else float(interval)
+
+    async def cancel_suspended_response(self, response: ModelResponse) -> None:
+        """Cancel a background response, where the server can and the caller has not merely stopped waiting."""
+        if self.server.cancels and not timed_out(response):
+            await super().cancel_suspended_response(response)
+
     async def request(
         self,
         messages: list[ModelMessage],
@@ -148,16 +191,19 @@ class ResponsesModel(OpenAIResponsesModel):
         """Ask the model, once more in full if the server has lost the response to continue.
 
         Raises:
+            ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
+            BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
             ModelAPIError: As upstream, with a message that says what to do.
         """
-        model = self._for(messages, model_settings)
-        arguments = (messages, model_settings, model_request_parameters)
+        model, settings = self._for(messages, model_settings)
         try:
-            return await model._stock_request(*arguments)
+            return await model._stock_request(messages, settings, model_request_parameters)
         except ModelAPIError as error:
-            replay = model._after(error, messages, model_settings)
+            if (job := model._still_running(error)) is not None:
+                return job
+            replay, settings = model._after(error, messages, model_settings)
         try:
-            return await replay._stock_request(*arguments)
+            return await replay._stock_request(messages, settings, model_request_parameters)
         except ModelAPIError as error:
             replay._after(error, messages, model_settings)
             raise
@@ -173,20 +219,32 @@ class ResponsesModel(OpenAIResponsesModel):
         """Stream the answer; a lost response is replaced before anything is shown.
 
         Raises:
+            ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
+            BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
             ModelAPIError: As upstream, with a message that says what to do.
         """
-        model = self._for(messages, model_settings)
-        arguments = (messages, model_settings, model_request_parameters, run_context)
+        model, settings = self._for(messages, model_settings)
+        rest = (model_request_parameters, run_context)
         async with AsyncExitStack() as stack:
             try:
-                stream = await stack.enter_async_context(model._stock_stream(*arguments))
+                opening = model._stock_stream(from_the_start(messages, model._job), settings, *rest)
+                stream = await stack.enter_async_context(opening)
             except ModelAPIError as error:
-                replay = model._after(error, messages, model_settings)
+                if (job := model._still_running(error)) is not None:
+                    yield CompletedStreamedResponse(
+                        job, model_request_parameters=model_request_parameters
+                    )
+                    return
+                replay, settings = model._after(error, messages, model_settings)
                 try:
-                    stream = await stack.enter_async_context(replay._stock_stream(*arguments))
+                    opening = replay._stock_stream(messages, settings, *rest)
+                    stream = await stack.enter_async_context(opening)
                 except ModelAPIError as again:
                     replay._after(again, messages, model_settings)
                     raise
+            if model._job is not None:
+                # A resumed stream need not open with the response, and parts of another id would be added up.
+                stream.provider_response_id = model._job.provider_response_id
             yield stream
 
     def _stock_stream(
@@ -209,9 +267,12 @@ class ResponsesModel(OpenAIResponsesModel):
         return await super().request(messages, model_settings, model_request_parameters)
 
     def _process_provider_details(self, response: responses.Response) -> dict[str, Any] | None:
-        """Keep what later turns must know of this response: that it was not stored."""
-        stored = (response.model_extra or {}).get("store")
-        return {"store": stored} if isinstance(stored, bool) and not stored else None
+        """Keep what has no place in the message; refuse what must not be taken for an answer."""
+        if self._as_stock:
+            return None
+        check_usable(response, self.model_name, self._given, self.server.name)
+        details = kept_details(response) | poll_details(response, self._given, self._job)
+        return details or None
 
     def _settle_chaining(self, settings: ResponsesModelSettings) -> None:
         chaining = settings.get("responses_chaining", "auto")
@@ -229,11 +290,39 @@ class ResponsesModel(OpenAIResponsesModel):
         elif seed is None and (chaining == "always" or (chaining == "auto" and self._chains)):
             settings[_CHAIN] = "auto"
 
-    def _for(self, messages: Sequence[ModelMessage], given: ModelSettings | None) -> Self:
-        """This model, or its replaying copy where the last answer cannot be continued."""
+    def _for(
+        self, messages: list[ModelMessage], given: ModelSettings | None
+    ) -> tuple[Self, ModelSettings | None]:
+        """A copy of this model for one request, and the settings of its first attempt."""
+        model = copy.copy(self)
+        model._given = dict(merge_model_settings(self.settings, given) or {})
+        model._job = running_job(messages, self.system)
+        if model._job is not None:
+            if timed_out(model._job):
+                raise BackgroundTimeoutError(
+                    f"response {model._job.provider_response_id} is still running after"
+                    f" {model._given.get('responses_poll_timeout')} s; it goes on at {self.base_url}, and running the"
+                    " agent on the same messages waits again",
+                    response_id=model._job.provider_response_id,
+                    server=self.server.name,
+                )
+            return model, given
         last = self._last_answer(messages)
         unstored = last is not None and (last.provider_details or {}).get("store") is False
-        return self._replaying() if unstored and self._chain(given) else self
+        if unstored and self._chain(given):
+            model._replays = True
+        return model, model._keyed(given)
+
+    def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:
+        """The settings with a key under which a server that honours it never does the work of this attempt twice."""
+        if self._as_stock or not self._given.get("responses_idempotency", True):
+            return given
+        headers = {"Idempotency-Key": str(uuid.uuid4()), **self._given.get("extra_headers", {})}
+        return {**(given or {}), "extra_headers": headers}
+
+    def _still_running(self, error: ModelAPIError) -> ModelResponse | None:
+        """The job to go on waiting for, where only a poll has failed and not the job."""
+        return self._job if isinstance(error, _TRANSIENT) else None
 
     def _chain(self, given: ModelSettings | None) -> str | None:
         """What a request with these settings continues: a seed, `"auto"`, or nothing."""
@@ -241,12 +330,6 @@ class ResponsesModel(OpenAIResponsesModel):
         settings = cast("ResponsesModelSettings", dict(merged))
         self._settle_chaining(settings)
         return settings.get(_CHAIN)
-
-    def _replaying(self) -> Self:
-        """A copy that takes nothing in the history for stored on the server, and so sends everything."""
-        model = copy.copy(self)
-        model._replays = True
-        return model
 
     def _last_answer(self, messages: Sequence[ModelMessage]) -> ModelResponse | None:
         for message in reversed(messages):
@@ -256,14 +339,16 @@ class ResponsesModel(OpenAIResponsesModel):
 
     def _after(
         self, error: ModelAPIError, messages: Sequence[ModelMessage], given: ModelSettings | None
-    ) -> Self:
-        """The model to ask next after this error; raises where asking again cannot help."""
-        merged = merge_model_settings(self.settings, given) or {}
-        chain = self._chain(given)
-        if chain is None or merged.get("responses_on_lost_state") == "raise" or not _lost(error):
+    ) -> tuple[Self, ModelSettings | None]:
+        """Whom to ask next after this error, and how; raises where asking again cannot help."""
+        chain = None if self._job else self._chain(given)
+        wish = self._given.get("responses_on_lost_state")
+        if chain is None or wish == "raise" or not _lost(error):
             raise self._advised(error)
         if not self._replays and self._last_answer(messages) is not None:
-            return self._replaying()
+            replay = copy.copy(self)
+            replay._replays = True
+            return replay, replay._keyed(given)
         if chain != "auto":
             raise ChainLostError(
                 f'server "{self.server.name}" has lost {chain}, the response that these messages continue, and'

@@ -25,6 +25,7 @@ from ..protocol.transport import (
     library_of,
     pool_transport,
 )
+from .answers import READER
 
 __all__ = ["ResponsesProvider", "server_of", "translated", "with_server_facts"]
 
@@ -153,7 +154,7 @@ def translated(
         server,
         base_url=base_url,
         inner=pool if client is None else client_transport(client),
-        mirror_reasoning=True,
+        reader=READER,
         variables=variables,
         library=library,
     )

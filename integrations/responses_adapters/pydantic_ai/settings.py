@@ -23,6 +23,20 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     """What to do when the server no longer has the response to continue: send the history in full, once
     (the default), or raise."""
 
+    responses_on_unmapped: Literal["keep", "raise"]
+    """What to do with items that PydanticAI has no part for. They are always kept in
+    `provider_details["unmapped_items"]`; by default those that ask the client to act (custom tool calls, approval
+    requests) raise, `"raise"` makes every one an error, `"keep"` none."""
+
+    responses_poll_interval: float
+    """Seconds between polls of a background response; 2 by default."""
+
+    responses_poll_timeout: float
+    """Seconds after which waiting for a background response raises; it keeps running on the server."""
+
+    responses_idempotency: bool
+    """Send an `Idempotency-Key` with each new request, the same for its retries; on by default."""
+
 
 _KNOWN: Final = frozenset(ResponsesModelSettings.__annotations__)
 _OURS: Final = ("responses_", "openai_")

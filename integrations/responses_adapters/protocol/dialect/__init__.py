@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from .errors import normalize_error
 from .events import EventNormalizer, normalize_events
-from .items import EXTENSION, ITEM_TYPES
+from .items import ANY_READER, EXTENSION, ITEM_TYPES, Reader
 from .requests import normalize_request
 from .responses import FORGOTTEN, RUNNING, forgotten, normalize_response
 
 __all__ = [
+    "ANY_READER",
     "EXTENSION",
     "FORGOTTEN",
     "ITEM_TYPES",
     "RUNNING",
     "EventNormalizer",
+    "Reader",
     "forgotten",
     "normalize_error",
     "normalize_events",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from ...profiles import ServerProfile
-from .items import EXTENSION, Json, normalize_item
+from .items import ANY_READER, EXTENSION, Json, Reader, normalize_item
 from .responses import FORGOTTEN, forgotten, keep, normalize_response
 
 __all__ = ["EventNormalizer", "normalize_events"]
@@ -75,21 +75,21 @@ class EventNormalizer:
 
     Args:
         request: The create request; `None` for the stream of a retrieved response, which may begin anywhere.
+        reader: The client.
         profile: The server, to notice that it ignored `previous_response_id`.
-        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
     """
 
     def __init__(
         self,
         request: Mapping[str, Any] | None = None,
+        reader: Reader = ANY_READER,
         *,
         profile: ServerProfile | None = None,
-        mirror_reasoning: bool = False,
     ) -> None:
         self.forgotten = False
         self._request = request
         self._profile = profile
-        self._mirror = mirror_reasoning
+        self._reader = reader
         self._opened = request is None
         self._ended = False
         self._response: Json = {}
@@ -123,8 +123,11 @@ class EventNormalizer:
         return [*opening, event]
 
     def finish(self) -> list[Event]:
-        """What must still follow when the server has said all it says: an error, unless the response ended."""
-        if self._ended:
+        """What must still follow when the server has said all it says: an error, unless the response ended.
+
+        The stream of a background response may end before the response does; whoever reads it asks again.
+        """
+        if self._ended or self._request is None or self._response.get("background"):
             return []
         return [
             {"error": {"code": "stream_truncated", "type": "server_error", "message": _TRUNCATED}}
@@ -142,7 +145,7 @@ class EventNormalizer:
             return []
         if not isinstance(response, dict):
             return self._open({}) if not self._opened else []
-        normal = normalize_response(response, self._request, mirror_reasoning=self._mirror)
+        normal = normalize_response(response, self._request, self._reader)
         self._response = normal
         opening = [] if self._opened or kind == "response.created" else self._open(response)
         self._opened = True
@@ -173,7 +176,7 @@ class EventNormalizer:
             kind = "response.failed"
         elif response.get("status") == "incomplete":
             kind = "response.incomplete"
-        normal = normalize_response(response, self._request, mirror_reasoning=self._mirror)
+        normal = normalize_response(response, self._request, self._reader)
         before = (
             [] if self._opened else self._open({**response, "status": "in_progress", "output": []})
         )
@@ -206,10 +209,7 @@ class EventNormalizer:
         raw = event.get("item")
         index = self._index(event, raw)
         item = normalize_item(
-            raw,
-            index,
-            response_id=str(self._response.get("id") or ""),
-            mirror_reasoning=self._mirror and kind.endswith("done"),
+            raw, index, self._reader, response_id=str(self._response.get("id") or "")
         )
         if item is None:
             key = raw.get("id") if isinstance(raw, Mapping) and raw.get("id") else index
@@ -285,8 +285,8 @@ class EventNormalizer:
             index = event.get("output_index")
             if not isinstance(index, int):
                 index = max(self._items, default=-1) + 1
-            item = normalize_item({"type": _OPENS[kind], "id": event.get("item_id")}, index) or {}
-            known = self._items[index] = _Item(index, {**item, "status": "in_progress"})
+            item = _blank(_OPENS[kind], event.get("item_id"), index)
+            known = self._items[index] = _Item(index, item)
             before.append(_added(known))
         part = "summary_index" if "reasoning_summary" in kind else "content_index"
         position = {} if "function_call" in kind else {part: event.get(part) or 0}
@@ -354,23 +354,29 @@ class EventNormalizer:
     def _mirrored(self, known: _Item, at: tuple[str, int], delta: object) -> list[Event]:
         """Raw reasoning once more as a summary, where the client shows only summaries."""
         family, position = at
-        if not self._mirror or family != "reasoning_text" or not isinstance(delta, str):
+        if (
+            not self._reader.mirror_reasoning
+            or family != "reasoning_text"
+            or not isinstance(delta, str)
+        ):
             return []
         known.texts["reasoning_summary_text", position].append(delta)
         return [_event("reasoning_summary_text.delta", known, summary_index=position, delta=delta)]
 
 
 def normalize_events(
-    events: Iterable[Event],
-    request: Mapping[str, Any] | None = None,
-    *,
-    mirror_reasoning: bool = False,
+    events: Iterable[Event], request: Mapping[str, Any] | None = None, reader: Reader = ANY_READER
 ) -> Iterator[Event]:
     """All events of one stream in canonical form; see `EventNormalizer`."""
-    normalizer = EventNormalizer(request, mirror_reasoning=mirror_reasoning)
+    normalizer = EventNormalizer(request, reader)
     for event in events:
         yield from normalizer.feed(event)
     yield from normalizer.finish()
+
+
+def _blank(kind: str, identifier: object, index: int) -> Json:
+    item = normalize_item({"type": kind, "id": identifier}, index, ANY_READER) or {}
+    return {**item, "status": "in_progress"}
 
 
 def _event(name: str, known: _Item, **fields: object) -> Event:

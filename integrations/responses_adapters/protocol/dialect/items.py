@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-__all__ = ["EXTENSION", "ITEM_TYPES", "Json", "is_invented", "normalize_item"]
+__all__ = [
+    "ANY_READER",
+    "EXTENSION",
+    "ITEM_TYPES",
+    "Json",
+    "Reader",
+    "is_invented",
+    "normalize_item",
+]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -24,6 +33,23 @@ ITEM_TYPES: Final = frozenset(
 )
 """Item types of the API; OpenAI's SDK takes any other for a message."""
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """What the client makes of an answer.
+
+    Attributes:
+        item_types: Item types it understands; others are kept under `EXTENSION`.
+        mirror_reasoning: Repeat raw reasoning as a summary, because it shows only summaries.
+    """
+
+    item_types: frozenset[str] = ITEM_TYPES
+    mirror_reasoning: bool = False
+
+
+ANY_READER: Final = Reader()
+"""A client that understands the whole API."""
+
 _PREFIX: Final = {"function_call": "fc", "message": "msg", "reasoning": "rs"}
 _INVENTED: Final = "_invented_"
 
@@ -34,20 +60,20 @@ def is_invented(identifier: object) -> bool:
 
 
 def normalize_item(
-    item: object, index: int, *, response_id: str = "", mirror_reasoning: bool = False
+    item: object, index: int, reader: Reader, *, response_id: str = ""
 ) -> Json | None:
-    """The item in canonical form, or `None` if its type has none.
+    """The item in canonical form, or `None` if its type has none that the client understands.
 
     Args:
         item: What the server sent.
         index: Its place in `output`; an invented id is unique within its response only.
+        reader: The client.
         response_id: Makes an invented `call_id` unique in the conversation.
-        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
     """
     if not isinstance(item, Mapping):
         return None
     kind = item.get("type") or _guess_type(item)
-    if kind not in ITEM_TYPES:
+    if kind not in reader.item_types:
         return None
     fixed: Json = {**item, "type": kind}
     if kind in _PREFIX and not fixed.get("id"):
@@ -65,7 +91,7 @@ def normalize_item(
         fixed["summary"] = _texts(item.get("summary"), "summary_text")
         if item.get("content") is not None:
             fixed["content"] = _texts(item.get("content"), "reasoning_text")
-        if mirror_reasoning and not fixed["summary"]:
+        if reader.mirror_reasoning and not fixed["summary"]:
             fixed["summary"] = [
                 {"type": "summary_text", "text": part["text"]}
                 for part in fixed.get("content") or ()

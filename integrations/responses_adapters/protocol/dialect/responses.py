@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ...profiles import ServerProfile
-from .items import EXTENSION, Json, normalize_item
+from .items import ANY_READER, EXTENSION, Json, Reader, normalize_item
 
 __all__ = ["FORGOTTEN", "RUNNING", "forgotten", "keep", "normalize_response"]
 
@@ -31,7 +31,7 @@ _USAGE: Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_t
 
 
 def normalize_response(
-    body: Json, request: Mapping[str, Any] | None = None, *, mirror_reasoning: bool = False
+    body: Json, request: Mapping[str, Any] | None = None, reader: Reader = ANY_READER
 ) -> Json:
     """The response in canonical form; the same object if it is already.
 
@@ -41,7 +41,7 @@ def normalize_response(
     Args:
         body: What the server sent.
         request: The create request, or `None` for a retrieved response.
-        mirror_reasoning: Repeat raw reasoning as a summary, for clients that show only summaries.
+        reader: The client.
     """
     fixed = dict(body)
     status = body.get("status")
@@ -52,7 +52,7 @@ def normalize_response(
     background = request is None or request.get("background")
     if status in RUNNING and background and not body.get("background"):
         fixed["background"] = True
-    fixed["output"], unmapped = _output(body, mirror_reasoning=mirror_reasoning)
+    fixed["output"], unmapped = _output(body, reader)
     keep(fixed, unmapped=unmapped)
     if body.get("error"):
         fixed["error"] = _error(body["error"])
@@ -77,7 +77,7 @@ def keep(body: Json, **extras: object) -> None:
         body[EXTENSION] = {**body.get(EXTENSION, {}), **found}
 
 
-def _output(body: Json, *, mirror_reasoning: bool) -> tuple[list[Json], list[Any]]:
+def _output(body: Json, reader: Reader) -> tuple[list[Json], list[Any]]:
     output = body.get("output")
     entries: Iterable[Any]
     if isinstance(output, str):
@@ -89,12 +89,7 @@ def _output(body: Json, *, mirror_reasoning: bool) -> tuple[list[Json], list[Any
     known: list[Json] = []
     unmapped: list[Any] = []
     for index, entry in enumerate(entries):
-        item = normalize_item(
-            entry,
-            index,
-            response_id=str(body.get("id") or ""),
-            mirror_reasoning=mirror_reasoning,
-        )
+        item = normalize_item(entry, index, reader, response_id=str(body.get("id") or ""))
         if item is None:
             unmapped.append(entry)
         else:
