@@ -121,7 +121,7 @@ def from_chat_openai(
         )
     options["extra_body"] = extra or None
     return ChatResponses(
-        llm.model_name,
+        llm.model_name or getattr(llm, "deployment_name", None),  # Azure's may have only the latter
         client=llm.root_client,
         async_client=llm.root_async_client,
         server=server,
