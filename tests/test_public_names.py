@@ -57,6 +57,18 @@ PUBLIC = {
         "Request",
         "Turn",
     ],
+    "responses_adapters.tools": [
+        "DecodedCall",
+        "NotStrictError",
+        "Tool",
+        "ToolCall",
+        "ToolContext",
+        "ToolConversionError",
+        "ToolError",
+        "Toolbox",
+        "clean_name",
+        "to_responses_tool",
+    ],
 }
 
 
