@@ -604,7 +604,7 @@ def test_the_clients_of_an_azure_model_are_used(responses_backend: Backend) -> N
 
 
 def test_bindings_of_a_model_are_kept(responses_backend: Backend) -> None:
-    responses_backend.reply("hi")
+    responses_backend.call_tool("add", a=1, b=2)
     model = ChatOpenAI(
         model="gpt-5",
         max_tokens=99,
@@ -615,8 +615,8 @@ def test_bindings_of_a_model_are_kept(responses_backend: Backend) -> None:
         tags=["mine"],
         **GATEWAY,
     )
-    bound = model.bind(temperature=0).bind_tools([add], tool_choice="add")
-    loop(ResponsesNode(bound.with_config(tags=["more"]))).invoke(says("hi"))
+    bound = model.bind_tools([add], tool_choice="add").bind(temperature=0)
+    ResponsesNode(bound.with_config(tags=["more"])).invoke(says("hi"))
     body = responses_backend.creates[-1].json
     assert body["max_output_tokens"] == 99
     assert body["reasoning"] == {"effort": "low"}
