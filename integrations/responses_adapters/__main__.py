@@ -47,7 +47,7 @@ class Command:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors meant for people become one line on stderr and status 2."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = _parser()
+    parser = make_parser()
     known, rest = parser.parse_known_args(arguments)
     command: Command = known.command
     if rest and not command.forwards:
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_NAME, description="Responses-API servers and the agent frameworks you already use."
     )
