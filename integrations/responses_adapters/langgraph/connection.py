@@ -118,7 +118,10 @@ class OwnClients(Connection):
     def sdk(self) -> openai.OpenAI:
         """The client that all threads share."""
         if self._sync is None:
-            http = self._http_client or openai.DefaultHttpxClient(verify=_ssl_context())
+            http = self._http_client
+            if http is None:
+                http = openai.DefaultHttpxClient(verify=_ssl_context())
+                weakref.finalize(self, http.close)
             client: openai.OpenAI = self._settle(
                 openai.OpenAI(http_client=http, **self._arguments())
             )
