@@ -44,6 +44,7 @@ class ServerProfile:
         reasoning_summary: What the field of `reasoning` that asks for a summary is called.
         input_items: `"easy"` takes messages without `type` and assistant text as a plain string, `"typed"` needs
             every item's `type` and assistant text as `output_text` parts.
+        health: Path of its health check, from the root of the host.
         refuses: Request parameters answered with an error.
         retention: Seconds a stored response is kept, `None` where unknown.
     """
@@ -70,6 +71,7 @@ class ServerProfile:
     strict: bool = True
     reasoning_summary: str = "summary"
     input_items: Literal["easy", "typed"] = "easy"
+    health: str | None = None
     refuses: frozenset[str] = frozenset()
     retention: int | None = None
 
@@ -106,6 +108,7 @@ _PROFILES: Final = (
         cancels=False,
         encrypted_reasoning="on_request",
         input_items="typed",
+        health="/health",
     ),
     ServerProfile(
         name="valar",
@@ -163,6 +166,7 @@ _PROFILES: Final = (
         hosts=("api.otari.ai",),
         base_url_env="OTARI_BASE_URL",
         api_key_env="OTARI_API_KEY",
+        health="/health",
         state="replay",
         retrieves=False,
         cancels=False,

@@ -46,7 +46,12 @@ from .answers import (
     timed_out,
 )
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
-from .settings import ResponsesModelSettings, check_names
+from .settings import (
+    ResponsesModelSettings,
+    check_names,
+    move_to_body,
+    refuse_unsupported,
+)
 
 __all__ = ["ResponsesModel"]
 
@@ -164,7 +169,9 @@ class ResponsesModel(OpenAIResponsesModel):
         prepared, parameters = super().prepare_request(model_settings, model_request_parameters)
         settings = cast("ResponsesModelSettings", dict(prepared or {}))
         check_names(settings)
+        refuse_unsupported(settings, self.server)
         self._settle_chaining(settings)
+        move_to_body(settings)
         return (settings or None), parameters
 
     def accepts_server_state(self, response: ModelResponse) -> bool:
@@ -174,7 +181,8 @@ class ResponsesModel(OpenAIResponsesModel):
     def continuation_delay(self, response: ModelResponse) -> float | None:
         """Seconds until a background response is asked for again, as its own details say."""
         delay = super().continuation_delay(response)
-        interval = (response.provider_details or {}).get("poll_interval")
+        details, settings = response.provider_details or {}, self.settings or {}
+        interval = details.get("poll_interval", settings.get("responses_poll_interval"))
         return delay if delay is None or interval is None else float(interval)
 
     async def cancel_suspended_response(self, response: ModelResponse) -> None:
@@ -277,11 +285,6 @@ class ResponsesModel(OpenAIResponsesModel):
     def _settle_chaining(self, settings: ResponsesModelSettings) -> None:
         chaining = settings.get("responses_chaining", "auto")
         seed = settings.get(_CHAIN)
-        if _WIRE_CHAIN in self.server.refuses and seed not in (None, "auto"):
-            raise UserError(
-                f'server "{self.server.name}" keeps no conversations: leave out {_CHAIN} and pass the earlier'
-                " messages as message_history="
-            )
         if settings.get("openai_conversation_id") is not None:
             return
         refused = _WIRE_CHAIN in self.server.refuses or settings.get("openai_store") is False

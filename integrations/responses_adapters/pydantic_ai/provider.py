@@ -17,6 +17,7 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from ..errors import UnsupportedByServerError
 from ..profiles import ServerProfile, find_server, resolve_endpoint
 from ..protocol.transport import (
     Variables,
@@ -80,6 +81,36 @@ class ResponsesProvider(OpenAICompatibleProvider):
             openai_client=client,
             profile=OpenAIProvider.model_profile if self.server.name == "openai" else None,
         )
+
+    async def health(self) -> dict[str, Any]:
+        """What the server's health check says.
+
+        Raises:
+            UnsupportedByServerError: The server has none that is known.
+            openai.APIError: It did not answer, or not with success.
+        """
+        response = await self.client.get(self._health_url(), cast_to=httpx2.Response)
+        return _json(response)
+
+    def health_sync(self) -> dict[str, Any]:
+        """What the server's health check says, asked without an event loop.
+
+        Raises:
+            UnsupportedByServerError: The server has none that is known.
+            httpx2.HTTPError: It did not answer, or not with success.
+        """
+        with httpx2.Client(timeout=_TIMEOUT) as client:
+            headers = {"Authorization": f"Bearer {self.client.api_key}"}
+            return _json(client.get(self._health_url(), headers=headers).raise_for_status())
+
+    def _health_url(self) -> str:
+        if self.server.health is None:
+            raise UnsupportedByServerError(
+                f'server "{self.server.name}" has no health check: ask it for its models instead,'
+                " with provider.client.models.list()",
+                server=self.server.name,
+            )
+        return str(httpx2.URL(self.base_url).copy_with(raw_path=self.server.health.encode()))
 
     async def __aenter__(self) -> Self:
         self._users += 1
@@ -169,6 +200,11 @@ def translated(
 
 def _client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, verify=_trust())
+
+
+def _json(response: httpx2.Response) -> dict[str, Any]:
+    body = response.json() if "json" in response.headers.get("content-type", "") else response.text
+    return body if isinstance(body, dict) else {"status": body}
 
 
 @cache

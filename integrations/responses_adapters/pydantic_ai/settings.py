@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models.openai import OpenAIResponsesModelSettings
 
-__all__ = ["ResponsesModelSettings", "check_names"]
+from ..profiles import ServerProfile
+
+__all__ = ["ResponsesModelSettings", "check_names", "move_to_body", "refuse_unsupported"]
 
 
 class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
@@ -37,9 +39,76 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     responses_idempotency: bool
     """Send an `Idempotency-Key` with each new request, the same for its retries; on by default."""
 
+    responses_metadata: Mapping[str, str]
+    """Key-value pairs kept with the response; values are sent as strings."""
+
+    responses_completion_window: str
+    """How soon the answer is wanted (`"asap"`, `"standard"`, `"flex"`), where the server sells time."""
+
+    responses_max_tool_calls: int
+    """Most calls of built-in tools in one response."""
+
+    responses_prompt: Mapping[str, Any]
+    """A prompt template kept at the server: `{"id": ..., "version": ..., "variables": {...}}`."""
+
+    responses_variables: Mapping[str, Any]
+    """Template variables. Settings are written to histories and traces: secret ones belong to
+    `ResponsesProvider(variables=...)`."""
+
+    responses_memory: Mapping[str, Any]
+    """Long-term memory to use, such as `{"entity_id": "user-7"}`."""
+
+    responses_thread: Mapping[str, Any]
+    """The thread this belongs to in the server's own records: `{"id": ..., "tags": [...]}`."""
+
+    responses_identity: Mapping[str, Any]
+    """For whom the request is made: `{"id": ...}`."""
+
+    responses_safety_identifier: str
+    """A stable, hashed name of the end user, for abuse detection."""
+
+    responses_stop: Sequence[str]
+    """Texts at which the model stops."""
+
+    responses_presence_penalty: float
+    """-2 to 2: how much to avoid what was already mentioned."""
+
+    responses_frequency_penalty: float
+    """-2 to 2: how much to avoid what was mentioned often."""
+
+    responses_stream_options: Mapping[str, Any]
+    """Options of the event stream, such as `{"include_obfuscation": False}`."""
+
+
+_BODY: Final = {
+    f"responses_{name}": name
+    for name in (
+        "frequency_penalty",
+        "identity",
+        "max_tool_calls",
+        "memory",
+        "metadata",
+        "presence_penalty",
+        "prompt",
+        "safety_identifier",
+        "stop",
+        "stream_options",
+        "thread",
+        "variables",
+    )
+}
+"""Settings that are parameters of the request, under its own names."""
+
+_INSTEAD: Final = {
+    "background": "leave it out and wait for the answer",
+    "conversation": "pass the earlier messages as message_history=",
+    "parallel_tool_calls": "leave it out; several calls in one answer are all run",
+    "previous_response_id": "pass the earlier messages as message_history=",
+    "prompt": "pass the text as instructions=",
+    "store": "leave it out, or choose a server that need not store",
+}
 
 _KNOWN: Final = frozenset(ResponsesModelSettings.__annotations__)
-_OURS: Final = ("responses_", "openai_")
 
 
 def check_names(settings: Mapping[str, Any]) -> None:
@@ -55,3 +124,46 @@ def check_names(settings: Mapping[str, Any]) -> None:
         if near or name.startswith("responses_"):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UserError(f"{name!r} is not a setting of ResponsesModel.{hint}")
+
+
+def refuse_unsupported(settings: Mapping[str, Any], server: ServerProfile) -> None:
+    """Refuse what the server would answer with an error, or worse, do otherwise than asked.
+
+    Raises:
+        UserError: It names the setting and what to do instead.
+    """
+    asked = {
+        "background": settings.get("openai_background"),
+        "conversation": settings.get("openai_conversation_id"),
+        "parallel_tool_calls": settings.get("parallel_tool_calls") is False,
+        "previous_response_id": settings.get("openai_previous_response_id") not in (None, "auto"),
+        "prompt": settings.get("responses_prompt"),
+    }
+    refused = set(server.refuses) | (set() if server.background else {"background"})
+    for name, wanted in asked.items():
+        if wanted and name in refused:
+            raise UserError(f'server "{server.name}" refuses {name}: {_INSTEAD[name]}')
+    if settings.get("openai_store") is False and server.store == "always":
+        raise UserError(f'server "{server.name}" stores every response: {_INSTEAD["store"]}')
+    if settings.get("openai_transport") == "websocket" and server.name != "openai":
+        raise UserError(
+            f'server "{server.name}" is spoken to over HTTP only: leave out openai_transport="websocket"'
+        )
+    if settings.get("responses_completion_window") == "flex" and not asked["background"]:
+        raise UserError(
+            'responses_completion_window="flex" needs openai_background=True: such an answer takes minutes'
+        )
+
+
+def move_to_body(settings: ResponsesModelSettings) -> None:
+    """Put the settings that are parameters of the request into its body; an explicit `extra_body` wins."""
+    found: dict[str, Any] = {
+        name: settings[setting]  # type: ignore[literal-required]
+        for setting, name in _BODY.items()
+        if setting in settings
+    }
+    if (window := settings.get("responses_completion_window")) is not None:
+        found["metadata"] = {**found.get("metadata", {}), "completion_window": window}
+    if found:
+        given = settings.get("extra_body")
+        settings["extra_body"] = {**found, **(given if isinstance(given, Mapping) else {})}
