@@ -6,7 +6,7 @@ import inspect
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
@@ -56,19 +56,17 @@ class Arguments:
         self._tool = tool
         self._signature = signature
         self._injected = [p for p in parameters if p.injected]
-        self._open = next((p for p in parameters if p.is_open), None)
-        shown = [p for p in parameters if not p.injected and not p.is_open]
+        shown = [p for p in parameters if not p.injected]
         self._fields = {f"p{index}": parameter for index, parameter in enumerate(shown)}
+        self._open = next((p.name for p in shown if p.is_open), None)
 
     @cached_property
     def _model(self) -> type[BaseModel]:
-        config = ConfigDict(extra="forbid", protected_namespaces=())
-        base = BaseModel if self._open is None else _open_model(self._open.annotation)
+        # No further configuration: nested typed dicts and dataclasses would inherit it.
+        config = ConfigDict(protected_namespaces=())
         fields: dict[str, Any] = {name: _field(p) for name, p in self._fields.items()}
         try:
-            if base is BaseModel:
-                return create_model(self._tool, __config__=config, **fields)
-            return create_model(self._tool, __base__=base, **fields)
+            return create_model(self._tool, __config__=config, **fields)
         except (PydanticUserError, NameError) as error:
             raise ToolConversionError(f"{self._tool}: {str(error).partition(chr(10))[0]}") from None
 
@@ -79,14 +77,25 @@ class Arguments:
         Raises:
             ToolConversionError: A parameter has no JSON form.
         """
-        return json_schema_of(self._model, self._tool)
+        schema = json_schema_of(self._model, self._tool)
+        schema["additionalProperties"] = False
+        if self._open is not None:
+            keywords = schema["properties"].pop(self._open)
+            schema["additionalProperties"] = keywords["additionalProperties"]
+        return schema
 
     def bind(self, given: dict[str, Any], context: ToolContext[Any]) -> inspect.BoundArguments:
         """The call's arguments, validated, with defaults and what the context fills in.
 
         Raises:
-            InvalidArgumentsError: They do not fit, or a framework's parameter cannot be filled here.
+            InvalidArgumentsError: They do not fit.
         """
+        names = {p.name for p in self._fields.values() if not p.is_open}
+        unknown = {name: value for name, value in given.items() if name not in names}
+        if unknown:
+            if self._open is None:
+                raise InvalidArgumentsError(f"{', '.join(unknown)}: there is no such argument")
+            given = {**given, self._open: unknown}
         try:
             model = self._model.model_validate_json(json.dumps(given))
         except ValidationError as error:
@@ -94,13 +103,15 @@ class Arguments:
         bound = self._signature.bind_partial()
         bound.apply_defaults()
         for field, parameter in self._fields.items():
-            if field in model.model_fields_set or isinstance(parameter.default, FieldInfo):
-                target = bound.arguments
-                if parameter.holder is not None:
-                    target = bound.arguments[parameter.holder]
-                target[parameter.name] = getattr(model, field)
-        if self._open is not None:
-            bound.arguments[self._open.name].update(model.model_extra or {})
+            if field not in model.model_fields_set and not isinstance(parameter.default, FieldInfo):
+                continue
+            value = getattr(model, field)
+            if parameter.is_open:
+                bound.arguments[parameter.name].update(value)
+            elif parameter.holder is not None:
+                bound.arguments[parameter.holder][parameter.name] = value
+            else:
+                bound.arguments[parameter.name] = value
         for parameter in self._injected:
             own = parameter.injected == "context"
             bound.arguments[parameter.name] = context if own else context.value
@@ -108,25 +119,11 @@ class Arguments:
 
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:
-    if isinstance(parameter.default, FieldInfo):  # limit: int = Field(10, ge=1)
-        field: Any = FieldInfo.merge_field_infos(parameter.default, alias=parameter.name)
-    elif parameter.default is not _EMPTY:
-        field = Field(default=parameter.default, alias=parameter.name)
-    elif parameter.optional:
-        field = Field(default_factory=lambda: None, alias=parameter.name)
-    else:
-        field = Field(alias=parameter.name)
-    return parameter.annotation, field
-
-
-def _open_model(annotation: Any) -> type[BaseModel]:
-    """A model that takes any further keyword of one type."""
-    return type(
-        "Open",
-        (BaseModel,),
-        {
-            "__module__": __name__,
-            "__annotations__": {"__pydantic_extra__": dict[str, annotation]},
-            "model_config": ConfigDict(extra="allow", protected_namespaces=()),
-        },
-    )
+    annotation, default = parameter.annotation, parameter.default
+    if isinstance(default, FieldInfo):  # limit: int = Field(10, ge=1)
+        return Annotated[annotation, default], Field(alias=parameter.name)
+    if default is not _EMPTY:
+        return annotation, Field(default=default, alias=parameter.name)
+    if parameter.optional:
+        return annotation, Field(default_factory=lambda: None, alias=parameter.name)
+    return annotation, Field(alias=parameter.name)

@@ -145,7 +145,7 @@ def _parameters(target: _Target, described: dict[str, str]) -> Iterator[Paramete
     for parameter in target.signature.parameters.values():
         name, kind = parameter.name, parameter.kind
         annotation = target.hints.get(name, Any)
-        if kind is parameter.VAR_KEYWORD and get_origin(annotation) is typing.Unpack:
+        if kind is parameter.VAR_KEYWORD and _form(annotation) == "Unpack":
             yield from _unpacked(name, get_args(annotation)[0], described)
             continue
         bare = get_origin(_bare(annotation)) or _bare(annotation)
@@ -153,6 +153,8 @@ def _parameters(target: _Target, described: dict[str, str]) -> Iterator[Paramete
             own = bare is ToolContext
             yield Parameter(name, annotation, injected="context" if own else "value")
             continue
+        if kind is parameter.VAR_KEYWORD:
+            annotation = types.GenericAlias(dict, (str, annotation))
         if kind is parameter.VAR_POSITIONAL:
             annotation = types.GenericAlias(list, (annotation,))
         yield Parameter(
@@ -167,11 +169,16 @@ def _parameters(target: _Target, described: dict[str, str]) -> Iterator[Paramete
 def _unpacked(holder: str, options: Any, described: dict[str, str]) -> Iterator[Parameter]:
     """`**options: Unpack[Options]` names its keywords."""
     for name, annotation in typing.get_type_hints(options, include_extras=True).items():
-        if get_origin(annotation) in (typing.Required, typing.NotRequired):
+        if _form(annotation) in ("Required", "NotRequired"):
             (annotation,) = get_args(annotation)
         annotation = _documented(annotation, described.get(name))
         optional = name not in options.__required_keys__
         yield Parameter(name, annotation, optional=optional, holder=holder)
+
+
+def _form(annotation: Any) -> str | None:
+    """The name of a special form; typing and typing_extensions may each have their own."""
+    return getattr(get_origin(annotation), "_name", None)
 
 
 def _bare(annotation: Any) -> Any:

@@ -12,7 +12,7 @@ from ..errors import ToolConversionError
 from .callables import read_callable
 from .dicts import read_dict
 from .source import Source
-from .types import read_type
+from .models import read_type
 
 __all__ = ["read_sources"]
 

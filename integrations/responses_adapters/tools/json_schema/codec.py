@@ -35,100 +35,122 @@ class Codec:
 
     def decode(self, arguments: Any) -> Any:
         """The tool's own arguments; what does not fit the schema is left for the validator."""
-        return arguments if self.is_identity else self._decode(arguments, self._wire)
+        if self.is_identity:
+            return arguments
+        return _Walk(self._wire, self._omittable).decode(arguments, self._wire)
 
     def encode(self, arguments: Any) -> Any:
         """The arguments as the wire schema wants them, with null for each optional that is left out."""
-        return arguments if self.is_identity else self._encode(arguments, self._wire)
+        if self.is_identity:
+            return arguments
+        return _Walk(self._wire, self._omittable).encode(arguments, self._wire)
 
-    def _decode(self, value: Any, node: Schema) -> Any:
-        if not isinstance(value, (dict, list)):
-            return value
+
+class _Walk:
+    """One pass over one set of arguments; remembers what fits, because alternatives ask again at each level."""
+
+    def __init__(self, wire: Schema, omittable: Omittable) -> None:
+        self._wire = wire
+        self._omittable = omittable
+        self._fitting: dict[tuple[int, int], bool] = {}
+
+    def decode(self, value: Any, node: Schema) -> Any:
         node = self._choose(value, node)
-        if isinstance(value, list):
-            items = node.get("items")
-            return [self._decode(item, items) for item in value] if items else value
-        properties = node.get("properties")
-        if properties is None:
+        if isinstance(value, list) and "items" in node:
+            return [self.decode(item, node["items"]) for item in value]
+        if not isinstance(value, dict) or "properties" not in node:
             return value
+        properties = node["properties"]
         omittable = self._omittable.get(id(properties), {})
         decoded: dict[str, Any] = {}
         for name, child in value.items():
-            if name in omittable:
-                if child is None:
-                    continue
-                if child == NULL_WORD and omittable[name]:
-                    child = None
-            decoded[name] = self._decode(child, properties[name]) if name in properties else child
+            if child is None and name in omittable:
+                continue
+            if child == NULL_WORD and omittable.get(name):
+                decoded[name] = None
+            elif name in properties:
+                decoded[name] = self.decode(child, properties[name])
+            else:
+                decoded[name] = child
         return decoded
 
-    def _encode(self, value: Any, node: Schema) -> Any:
-        if not isinstance(value, (dict, list)):
-            return value
+    def encode(self, value: Any, node: Schema) -> Any:
         node = self._choose(value, node)
-        if isinstance(value, list):
-            items = node.get("items")
-            return [self._encode(item, items) for item in value] if items else value
-        properties = node.get("properties")
-        if properties is None:
+        if isinstance(value, list) and "items" in node:
+            return [self.encode(item, node["items"]) for item in value]
+        if not isinstance(value, dict) or "properties" not in node:
             return value
+        properties = node["properties"]
         omittable = self._omittable.get(id(properties), {})
-        encoded: dict[str, Any] = {name: None for name in omittable if name not in value}
-        for name, child in value.items():
-            if child is None and omittable.get(name):
+        encoded: dict[str, Any] = {}
+        for name, child in properties.items():
+            if name not in value:
+                if name in omittable:
+                    encoded[name] = None
+            elif value[name] is None and omittable.get(name):
                 encoded[name] = NULL_WORD
             else:
-                encoded[name] = (
-                    self._encode(child, properties[name]) if name in properties else child
-                )
-        return {name: encoded[name] for name in (*properties, *encoded) if name in encoded}
+                encoded[name] = self.encode(value[name], child)
+        return encoded | {name: value[name] for name in value if name not in properties}
 
     def _choose(self, value: Any, node: Schema) -> Schema:
-        """The alternative that a value is written in; the one with the fewest gaps where several fit."""
-        node = self._resolve(node)
-        if "anyOf" not in node:
+        """The alternative that a list or object is written in; of several, the one with the fewest gaps."""
+        if not isinstance(value, (dict, list)):
             return node
-        kind = "object" if isinstance(value, dict) else "array"
-        branches = [
-            b for b in map(self._resolve, node["anyOf"]) if "anyOf" in b or b.get("type") == kind
-        ]
-        branches = [self._choose(value, branch) for branch in branches]
+        branches = [b for b in self._branches(node) if _is_of_kind(value, b)]
         if len(branches) > 1:
-            fitting = [branch for branch in branches if self._fits(value, branch)]
-            branches = sorted(
-                fitting,
-                key=lambda b: len(b.get("required", ()) - value.keys()) if kind == "object" else 0,
-            )
+            branches = [b for b in branches if self._fits(value, b)]
+            if isinstance(value, dict):
+                branches.sort(key=lambda b: len(b["properties"].keys() - value.keys()))
         return branches[0] if branches else {}
 
-    def _resolve(self, node: Schema) -> Schema:
-        while "$ref" in node:
-            ref = node["$ref"]
-            node = self._wire if ref == "#" else self._wire["$defs"][ref.removeprefix("#/$defs/")]
-        return node
+    def _branches(self, node: Schema) -> list[Schema]:
+        """The alternatives of a node without references and unions between; the node itself if it has none."""
+        found: list[Schema] = []
+        pending, seen = [node], set()
+        while pending:
+            node = pending.pop()
+            if "$ref" in node:
+                if node["$ref"] not in seen:
+                    seen.add(node["$ref"])
+                    pending.append(self._resolve(node["$ref"]))
+            elif "anyOf" in node:
+                pending += reversed(node["anyOf"])
+            else:
+                found.append(node)
+        return found
+
+    def _resolve(self, ref: str) -> Schema:
+        if ref == "#":
+            return self._wire
+        target: Schema = self._wire["$defs"][ref.removeprefix("#/$defs/")]
+        return target
 
     def _fits(self, value: Any, node: Schema) -> bool:
         """Whether a value may be meant for a wire schema; absent properties are forgiven."""
-        node = self._resolve(node)
-        if "anyOf" in node:
-            return any(self._fits(value, branch) for branch in node["anyOf"])
-        if "const" in node and value != node["const"]:
-            return False
-        if "enum" in node and value not in node["enum"]:
-            return False
-        kinds = node["type"]
-        if not any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds)):
+        if not isinstance(value, (dict, list)):
+            return any(_is_of_kind(value, b) and _is_listed(value, b) for b in self._branches(node))
+        key = (id(value), id(node))
+        if key not in self._fitting:
+            self._fitting[key] = any(self._fits_branch(value, b) for b in self._branches(node))
+        return self._fitting[key]
+
+    def _fits_branch(self, value: Any, node: Schema) -> bool:
+        if not _is_of_kind(value, node):
             return False
         if isinstance(value, list):
             return all(self._fits(item, node["items"]) for item in value)
-        if isinstance(value, dict):
-            known = node["properties"]
-            omittable = self._omittable.get(id(known), {})
-            return value.keys() <= known.keys() and all(
-                (child is None and name in omittable) or self._fits(child, known[name])
-                for name, child in value.items()
-            )
-        return True
+        properties = node["properties"]
+        omittable = self._omittable.get(id(properties), {})
+        return value.keys() <= properties.keys() and all(
+            (child is None and name in omittable) or self._fits(child, properties[name])
+            for name, child in value.items()
+        )
+
+
+def _is_of_kind(value: Any, node: Schema) -> bool:
+    kinds = node["type"]
+    return any(_is(value, kind) for kind in ([kinds] if isinstance(kinds, str) else kinds))
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -137,3 +159,9 @@ def _is(value: Any, kind: str) -> bool:
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
     return isinstance(value, _KINDS[kind])
+
+
+def _is_listed(value: Any, node: Schema) -> bool:
+    if "const" in node:
+        return bool(value == node["const"])
+    return "enum" not in node or value in node["enum"]

@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from .canonical import ANNOTATIONS, Canonical, Schema
+from .words import RULES, describe_rules
 
 __all__ = ["CannotMergeError", "merge", "merge_parts"]
 
@@ -14,9 +15,13 @@ _MAX_ALTERNATIVES: Final = 64
 _TIGHTER: Final = {
     **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems"), max),
     **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems"), min),
-    **dict.fromkeys(("minProperties", "minContains"), max),
-    **dict.fromkeys(("maxProperties", "maxContains"), min),
+    "minProperties": max,
+    "maxProperties": min,
 }
+_ONE_IS_ENOUGH: Final = frozenset(
+    {"pattern", "format", "multipleOf", "contentEncoding", "contentMediaType"}
+)
+"""Keywords that only refuse values: with one of two the schema is wider, and the original checks both."""
 
 
 class CannotMergeError(Exception):
@@ -42,6 +47,8 @@ def merge_parts(node: Schema, canonical: Canonical) -> Schema:
 
 def merge(one: Schema, other: Schema) -> Schema:
     """What both accept. `one` is the outer schema: its annotations come first."""
+    if any(key in one and key in other and one[key] != other[key] for key in RULES):
+        other = _rules_as_words(other)  # only one set fits; the original schema checks both
     merged = dict(one)
     for key, value in other.items():
         if key not in merged:
@@ -56,21 +63,23 @@ def merge(one: Schema, other: Schema) -> Schema:
     return merged
 
 
+def _rules_as_words(node: Schema) -> Schema:
+    words = f"{node.get('description', '')} {describe_rules(node)}".strip()
+    rest = {key: value for key, value in node.items() if key not in RULES}
+    return {**rest, "description": words}
+
+
 def _both(key: str, one: Any, other: Any) -> Any:
     if key in _TIGHTER:
         return _TIGHTER[key](one, other)
     if key == "type":
         return _common_types(one, other)
-    if key in ("properties", "patternProperties", "dependentSchemas"):
+    if key in ("properties", "patternProperties"):
         shared = {name: _all_of(one[name], other[name]) for name in one.keys() & other.keys()}
         return {**one, **other, **shared}
     if key == "required":
         return list(dict.fromkeys([*one, *other]))
-    if key == "dependentRequired":
-        return {
-            k: list(dict.fromkeys([*one.get(k, ()), *other.get(k, ())])) for k in {**one, **other}
-        }
-    if key in ("items", "contains", "propertyNames"):
+    if key == "items":
         return _all_of(one, other)
     if key in ("additionalProperties", "unevaluatedProperties", "unevaluatedItems"):
         if one is False or other is False:
@@ -82,13 +91,11 @@ def _both(key: str, one: Any, other: Any) -> Any:
         if len(one) * len(other) > _MAX_ALTERNATIVES:
             raise CannotMergeError("too many combinations of alternatives")
         return [_all_of(a, b) for a in one for b in other]
-    if key == "not":
-        return {"anyOf": [one, other]}
     if key == "multipleOf" and isinstance(one, int) and isinstance(other, int):
         return math.lcm(one, other)
     if key == "description":
         return one if other in one else f"{one}\n{other}"
-    if key in ANNOTATIONS:
+    if key in ANNOTATIONS or key in _ONE_IS_ENOUGH:
         return one
     raise CannotMergeError(f"two different values of {key!r} must hold at once")
 

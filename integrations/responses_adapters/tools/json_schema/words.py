@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .canonical import Schema
 
-__all__ = ["describe", "supported_format", "supported_pattern"]
+__all__ = ["RULES", "describe", "describe_rules", "supported_format", "supported_pattern"]
 
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
@@ -21,10 +21,11 @@ _LIMITS: Final = (
     ("Length", "minLength", "maxLength", "characters"),
     ("Size", "minProperties", "maxProperties", "entries"),
 )
-_RULES: Final = (
+RULES: Final = (
     *("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "propertyNames"),
     *("contains", "minContains", "maxContains"),
 )
+"""Keywords that refuse values by a rule of their own, which strict mode has no keyword for."""
 _MAX_VALUE: Final = 300
 
 
@@ -59,10 +60,14 @@ def describe(node: Schema) -> str:
         words.append(f"Content: {', '.join(kinds)}.")
     if "deprecated" in node:
         words.append("Deprecated.")
-    rules = {key: node[key] for key in _RULES if key in node}
-    if rules:
-        words.append(f"Must also satisfy {_json(rules)}")
+    words.append(describe_rules(node))
     return " ".join(filter(None, words))
+
+
+def describe_rules(node: Schema) -> str:
+    """The rules of a node that have no strict form, as JSON in words."""
+    rules = {key: node[key] for key in RULES if key in node}
+    return f"Must also satisfy {_json(rules)}" if rules else ""
 
 
 def _range(low: int | None, high: int | None) -> str:

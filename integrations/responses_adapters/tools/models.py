@@ -62,7 +62,7 @@ def _annotated_texts(kind: Any) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for name, hint in hints.items():
-        while get_origin(hint) in (typing.Required, typing.NotRequired):
+        while getattr(get_origin(hint), "_name", None) in ("Required", "NotRequired"):
             hint = typing.get_args(hint)[0]
         if get_origin(hint) is not Annotated:
             continue
