@@ -53,6 +53,26 @@ with ResponsesServer(Backend()):
     pass
 """
 
+CLIENT_TEST = """
+def test_client(responses_backend, responses_client):
+    responses_backend.reply("Booked.")
+    answer = responses_client.responses.create(model="gpt-5", input="Book Birch")
+    assert answer.output_text == "Booked."
+"""
+
+GRAPH_TEST = """
+from langgraph.graph import START, MessagesState, StateGraph
+from responses_adapters.langgraph import ResponsesNode
+
+def test_graph(responses_backend):
+    responses_backend.reply("Booked.")
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", ResponsesNode("gpt-5", api_key="sk-test"))
+    builder.add_edge(START, "model")
+    state = builder.compile().invoke({"messages": "Book Birch"})
+    assert state["messages"][-1].text == "Booked."
+"""
+
 HIDE = """
 from importlib.machinery import PathFinder
 
@@ -75,6 +95,16 @@ def run_python(
         cwd=ROOT.anchor,
         env={**os.environ, **environment},
     )
+
+
+def run_project(
+    test: str, directory: Path, *, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the only test file of somebody's project."""
+    (directory / "test_project.py").write_text(test)
+    arguments = ["-p", "no:langsmith_plugin", "-p", "no:cacheprovider", f"--rootdir={directory}"]
+    file = str(directory / "test_project.py")
+    return run_python("-m", "pytest", "-q", *arguments, file, python=python, **environment)
 
 
 def new_virtualenv(directory: Path, *requirements: str) -> str:
@@ -192,16 +222,10 @@ def test_a_project_that_installed_the_wheel_has_the_fixture_at_hand(wheel, tmp_p
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    (tmp_path / "test_app.py").write_text(
-        "import responses_adapters\n"
-        "def test_app(responses_backend, responses_client):\n"
-        f"    assert responses_adapters.__file__.startswith({str(site)!r})\n"
-        "    responses_backend.reply('Booked.')\n"
-        "    answer = responses_client.responses.create(model='m', input='Book Birch')\n"
-        "    assert answer.output_text == 'Booked.'\n"
+    origin = (
+        f"import responses_adapters\nassert responses_adapters.__file__.startswith({str(site)!r})\n"
     )
-    arguments = ["-m", "pytest", "-q", "-p", "no:langsmith_plugin", "-p", "no:cacheprovider"]
-    run = run_python(*arguments, f"--rootdir={tmp_path}", str(tmp_path), PYTHONPATH=str(site))
+    run = run_project(origin + CLIENT_TEST, tmp_path, PYTHONPATH=str(site))
     assert "1 passed" in run.stdout, run.stdout + run.stderr
 
 
@@ -287,10 +311,12 @@ def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed,
 
 
 @pytest.mark.fresh_virtualenv
-def test_the_langgraph_room_opens_on_the_openai_line_that_stands_on_httpx(wheel, tmp_path):
-    python = new_virtualenv(tmp_path, f"{wheel}[langgraph,testing]", "openai<3")
-    use = (
-        "from responses_adapters.langgraph import *; import sys; assert 'httpx2' not in sys.modules"
-    )
-    assert run_python("-c", use, python=python).stderr == ""
-    assert run_python("-c", SERVE, python=python).stderr == ""
+@pytest.mark.parametrize(
+    ("extra", "project"), [("testing", CLIENT_TEST), ("langgraph", CLIENT_TEST + GRAPH_TEST)]
+)
+def test_a_project_works_on_the_openai_line_that_stands_on_httpx(extra, project, wheel, tmp_path):
+    python = new_virtualenv(tmp_path / "venv", f"{wheel}[{extra}]", "openai<3", "pytest")
+    library = "from responses_adapters.testing.transport import sdk_library; print(sdk_library())"
+    assert run_python("-c", library, python=python).stdout == "httpx\n"
+    run = run_project(project, tmp_path, python=python)
+    assert f"{project.count('def test_')} passed" in run.stdout, run.stdout + run.stderr
