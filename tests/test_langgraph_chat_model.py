@@ -75,6 +75,17 @@ def test_a_client_serves_one_event_loop_after_another(
     assert [asyncio.run(model.ainvoke("hi")).text for _ in range(2)] == ["one", "two"]
 
 
+def test_pooled_connections_close_with_their_event_loop(
+    model: ChatResponses, responses_backend: Backend
+) -> None:
+    async def use() -> openai.AsyncOpenAI:
+        await model.ainvoke("hi")
+        return model._connection.async_sdk()
+
+    responses_backend.reply("one")
+    assert asyncio.run(use()).is_closed()
+
+
 def test_message_ids_are_unique_although_a_server_repeats_its_own(
     model: ChatResponses, responses_backend: Backend
 ) -> None:

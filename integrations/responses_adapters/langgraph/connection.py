@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import secrets
@@ -10,8 +11,8 @@ import ssl
 import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, NamedTuple
 
 import openai
 
@@ -104,7 +105,7 @@ class OwnClients(Connection):
         self._http_async_client = http_async_client
         self._sync: openai.OpenAI | None = None
         # One for each event loop: a pooled connection must not outlive the loop that opened it.
-        self._per_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, openai.AsyncOpenAI] = (
+        self._per_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -131,12 +132,15 @@ class OwnClients(Connection):
     def async_sdk(self) -> openai.AsyncOpenAI:
         """The client of the running event loop."""
         loop = asyncio.get_running_loop()
-        client = self._per_loop.get(loop)
-        if client is None:
-            http = self._http_async_client or openai.DefaultAsyncHttpxClient(verify=_ssl_context())
+        known = self._per_loop.get(loop)
+        if known is None:
+            http, closing = self._http_async_client, None
+            if http is None:
+                http = openai.DefaultAsyncHttpxClient(verify=_ssl_context())
+                closing = _close_with_loop(http)
             client = self._settle(openai.AsyncOpenAI(http_client=http, **self._arguments()))
-            self._per_loop[loop] = client
-        return client
+            known = self._per_loop[loop] = _LoopClient(client, closing)
+        return known.sdk
 
     def _arguments(self) -> dict[str, Any]:
         return {
@@ -200,6 +204,29 @@ class GivenClients(Connection):
         if self._async is None:
             raise ConfigurationError("only an OpenAI client was given: use invoke or stream")
         return self._async
+
+
+class _LoopClient(NamedTuple):
+    sdk: openai.AsyncOpenAI
+    closing: AsyncGenerator[None] | None
+
+
+def _close_with_loop(http: Any) -> AsyncGenerator[None]:
+    """A generator that closes the client when its event loop shuts down, or when nobody holds it any more.
+
+    Event loops finish their asynchronous generators before they close; nothing else tells of their end.
+    """
+
+    async def closing() -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            await http.aclose()
+
+    generator = closing()
+    with contextlib.suppress(StopIteration):
+        generator.asend(None).send(None)  # up to the yield: from here on the loop knows it
+    return generator
 
 
 def _stamp_key(secret: str | None) -> bytes:
