@@ -1,0 +1,69 @@
+"""Whatever the fake says as OpenAI, in any test, is held against both published descriptions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, get_args
+
+import pytest
+
+OPEN_ITEMS = {"message", "function_call", "function_call_output", "reasoning", "compaction"}
+"""Item types that Open Responses describes; the SDK's types know all of OpenAI's."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _held_to_the_descriptions() -> Iterator[None]:
+    from responses_adapters.testing import create
+
+    respond = create._respond
+
+    def respond_and_check(backend: Any, *args: Any) -> Any:
+        stored = respond(backend, *args)
+        if backend.behaviour.name == "openai":
+            _check(stored.body, stored.log)
+        return stored
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(create, "_respond", respond_and_check)
+        yield
+
+
+def _check(body: dict[str, Any], log: list[dict[str, Any]]) -> None:
+    sdk = _sdk_events() if _in_sdk(body) else {}
+    spec = _spec_events() if _in_open_responses(body) else {}
+    for event in log:
+        for models in (sdk, spec):
+            if event["type"] in models:
+                models[event["type"]].model_validate(event)
+    assert {event["type"] for event in log} <= {*_sdk_events(), *_spec_events()}
+
+
+def _in_sdk(body: dict[str, Any]) -> bool:
+    """Without extensions of other vendors, and without the hosted choices that the SDK's types lack."""
+    own = not any(":" in each["type"] for each in (*body["tools"], *body["output"]))
+    choice = body["tool_choice"]
+    return own and (isinstance(choice, str) or choice["type"] in {"function", "allowed_tools"})
+
+
+def _in_open_responses(body: dict[str, Any]) -> bool:
+    """Within what Open Responses describes: functions, and text whose format its types know."""
+    items = {item["type"] for item in body["output"]} <= OPEN_ITEMS
+    functions = all(tool["type"] == "function" for tool in body["tools"])
+    return items and functions and _in_sdk(body) and body["text"]["format"]["type"] == "text"
+
+
+@cache
+def _sdk_events() -> dict[str, Any]:
+    from openai.types.responses import ResponseStreamEvent
+
+    union = get_args(ResponseStreamEvent)[0]
+    return {get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(union)}
+
+
+@cache
+def _spec_events() -> dict[str, Any]:
+    import openresponses_types as spec
+
+    models = [model for name, model in vars(spec).items() if name.endswith("StreamingEvent")]
+    return {next(iter(model.model_fields["type"].annotation)).value: model for model in models}
