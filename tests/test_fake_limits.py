@@ -6,7 +6,7 @@ from typing import Any
 from responses_adapters.testing import Backend, Request
 
 
-def ask(be: Backend, text: Any = "hi", **fields: Any) -> Any:
+def ask(be: Backend, text: Any = "hi", /, **fields: Any) -> Any:
     body = json.dumps({"model": "m", "input": text, **fields}).encode()
     reply = be.handle(Request("POST", "/v1/responses", body=body))
     assert isinstance(reply.body, bytes)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .behaviour import BEHAVIOURS, Behaviour
+    from .behaviour import Behaviour, Refusal
     from .context import Context
     from .engine import Backend
     from .journal import Recorded
     from .script import Turn
+    from .servers import BEHAVIOURS
     from .wire import Frame, Reply, Request
 
 __all__ = [
@@ -19,18 +20,20 @@ __all__ = [
     "Context",
     "Frame",
     "Recorded",
+    "Refusal",
     "Reply",
     "Request",
     "Turn",
 ]
 
 _HOMES = {
-    "BEHAVIOURS": "behaviour",
+    "BEHAVIOURS": "servers",
     "Backend": "engine",
     "Behaviour": "behaviour",
     "Context": "context",
     "Frame": "wire",
     "Recorded": "journal",
+    "Refusal": "behaviour",
     "Reply": "wire",
     "Request": "wire",
     "Turn": "script",

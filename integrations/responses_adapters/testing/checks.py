@@ -45,7 +45,8 @@ def check_input(backend: Backend, kept: list[Item], sent: list[Item]) -> None:
         ApiError: The first contradiction.
     """
     behaviour = backend.behaviour
-    check_unique(kept, sent)
+    if behaviour.strict_ids:
+        check_unique(kept, sent)
     if behaviour.strict_pairs:
         check_pairs(kept, sent)
     if behaviour.strict_reasoning:

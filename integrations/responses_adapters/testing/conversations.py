@@ -97,7 +97,8 @@ def _item(conversation: Conversation, item_id: str) -> Item:
 
 def _given(backend: Backend, items: Any) -> list[Item]:
     check_type("items", items, list)
-    check_items(items, refuse_unknown=True, name="items")
+    behaviour = backend.behaviour
+    check_items(items, refuse_unknown=True, strict=behaviour.strict_form, name="items")
     return kept_items(as_items(items), backend.ids)
 
 

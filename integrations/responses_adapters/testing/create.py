@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .checks import check_input, parse_body
-from .context import Context, Item, as_items
+from .context import Context, Item, as_items, text_of
 from .damage import WIRE_FAULTS, Damage, apply_damages
-from .events import encode_event, event_log
+from .events import encode_event, event_log, sse
 from .journal import Recorded
 from .limits import fit_window
-from .parameters import check_parameters
+from .parameters import check_form, check_presence
 from .problems import ApiError, error_reply
-from .resource import complete_items, kept_items, make_response
+from .refusals import check_guardrails, check_refusals
+from .resource import USAGES, complete_items, kept_items, make_response
 from .script import Turn
 from .store import Conversation, Stored
 from .wire import Frame, Reply
@@ -26,23 +27,30 @@ __all__ = ["LostError", "create", "find_conversation", "run", "see", "stream_rep
 
 def create(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
     """Run one turn of the model."""
+    behaviour = backend.behaviour
+    headers = {**behaviour.headers, **backend.rate.spend(backend.clock.now, behaviour)}
     body = parse_body(recorded.body)
+    for name in behaviour.ignores & body.keys():
+        del body[name]
     try:
         stored, damages = run(backend, recorded, body)
     except LostError as lost:
         return _lost_reply(backend, lost, streaming=bool(body.get("stream")))
     if damages and any(damage.after is None for damage in damages):
         return Reply(0, {}, b"", WIRE_FAULTS[damages[0].kind])
-    headers = {"x-request-id": stored.id.replace("resp_", "req_")}
+    headers["x-request-id"] = stored.id.replace("resp_", "req_")
     if body.get("stream"):
         return stream_reply(backend, recorded, stored, damages=damages, headers=headers)
-    status = backend.behaviour.background_status if body.get("background") else 200
-    reply = Reply.json(status, stored.now(), headers)
+    now = stored.now()
+    if now["status"] == "failed" and behaviour.failure_status is not None:
+        told = now["error"]
+        raise ApiError(behaviour.failure_status, told["message"], code=told["code"])
+    reply = Reply.json(behaviour.background_status if stored.waits else 200, now, headers)
     if not damages:
         return reply
     assert isinstance(reply.body, bytes)  # noqa: S101 - JSON replies are whole
     frames = apply_damages([Frame(reply.body)], damages)
-    return Reply(status, reply.headers, Frames(frames, recorded))
+    return Reply(reply.status, reply.headers, Frames(frames, recorded))
 
 
 class LostError(ApiError):
@@ -67,11 +75,14 @@ def run(
     Returns:
         The response, and what happens to it on the wire.
     """
-    behaviour = backend.behaviour
-    check_parameters(body, refuse_unknown=behaviour.unknown_parameters == "refused")
-    _check_model(backend, body)
+    _check(backend, recorded, body)
+    key = _idempotency_key(backend, recorded)
+    if key is not None and key[0] in backend.store.reservations:
+        return _replay(backend, key), []
     context = see(backend, body, held=held)
     turn, damages = backend.answer(context)
+    for change in backend.behaviour.turned:
+        turn = change(backend, turn, body)
     conversation = _conversation_of(backend, body)
     stored = _respond(backend, body, context, turn)
     backend.store.note(stored.body["output"])
@@ -80,7 +91,49 @@ def run(
         if conversation is not None:
             conversation.items += [*kept_items(stored.input, backend.ids), *stored.body["output"]]
     backend.record_turn(recorded, context, stored.body)
+    if key is not None:
+        backend.store.reservations[key[0]] = (key[1], stored)
+    if turn.timed_out:
+        raise ApiError(504, "The response was not ready in time.")
     return stored, damages
+
+
+def _check(backend: Backend, recorded: Recorded, body: dict[str, Any]) -> None:
+    behaviour = backend.behaviour
+    check_form(body, behaviour)
+    check_refusals(body, behaviour)
+    for look in behaviour.before:
+        look(backend, recorded, body)
+    check_presence(body)
+    models = behaviour.models
+    if models and body.get("model") not in models:
+        raise ApiError(
+            400,
+            f"The requested model '{body.get('model')}' does not exist.",
+            param="model",
+            code="model_not_found",
+        )
+
+
+def _idempotency_key(backend: Backend, recorded: Recorded) -> tuple[tuple[str, str], bytes] | None:
+    """Who uses which key, and for what; `None` where the server knows no keys."""
+    key = recorded.headers.get("idempotency-key")
+    if key is None or not backend.behaviour.idempotency:
+        return None
+    if len(key) > 255:
+        raise ApiError(400, "Idempotency-Key is longer than 255 characters.")
+    return (recorded.headers.get("authorization", ""), key), recorded.body
+
+
+def _replay(backend: Backend, key: tuple[tuple[str, str], bytes]) -> Stored:
+    body, stored = backend.store.reservations[key[0]]
+    if body != key[1]:
+        raise ApiError(
+            400,
+            "This Idempotency-Key was used with a different request body.",
+            type="idempotency_error",
+        )
+    return stored
 
 
 def see(
@@ -96,7 +149,13 @@ def see(
     previous = _previous(backend, body.get("previous_response_id"), held or {})
     conversation = _conversation_of(backend, body)
     kept: list[Item] = []
+    sent = [_dereferenced(backend, item) for item in as_items(body.get("input"))]
+    check_guardrails(sent, behaviour)
     instructions = body.get("instructions")
+    if behaviour.lifts_system and sent and sent[0].get("role") == "system" and not instructions:
+        instructions = text_of(sent.pop(0))
+    template = (body.get("prompt") or {}).get("id")
+    instructions = behaviour.prompts.get(str(template), instructions)
     if previous is not None:
         kept = [*previous.context, *previous.body["output"]]
         if behaviour.forgets:
@@ -105,8 +164,11 @@ def see(
             instructions = previous.context.instructions
     elif conversation is not None:
         kept = list(conversation.items)
-    sent = [_dereferenced(backend, item) for item in as_items(body.get("input"))]
+    if instructions is None:
+        instructions = behaviour.default_instructions
     check_input(backend, kept, sent)
+    if behaviour.unseen is not None:
+        sent = [item for item in sent if not behaviour.unseen(item)]
     context = Context(
         [*kept, *sent],
         instructions=instructions,
@@ -124,7 +186,7 @@ def _previous(
     behaviour = backend.behaviour
     if not previous_id or behaviour.chaining == "ignored":
         return None
-    stored = held.get(previous_id) or backend.store.responses.get(previous_id)
+    stored = held.get(previous_id) or backend.store.find(previous_id)
     if stored is not None and not stored.ended:
         raise ApiError(
             400,
@@ -181,16 +243,22 @@ def _respond(backend: Backend, body: dict[str, Any], context: Context, turn: Tur
         context=context,
         output=complete_items(turn, backend.ids, include=body.get("include") or ()),
         turn=turn,
-        usage=behaviour.usage,
+        behaviour=behaviour,
         earlier=backend.contexts,
         store=_stores(backend, body),
         echoed_id=_echo(backend, body.get("previous_response_id")),
     )
+    for dress in behaviour.dressed:
+        dress(backend, response, body)
     log = event_log(response, queued=background and "queued" in behaviour.background_waits)
     stored = Stored(response, log, context, context[context.kept :], pace=turn.pace)
     if background:
         stored.waits = behaviour.background_waits
         stored.polls = backend.polls if turn.polls is None else turn.polls
+        if behaviour.ticket_prefix is not None:
+            stored.ticket = backend.ids.new(behaviour.ticket_prefix)
+        if behaviour.usage_while_waiting:
+            stored.idle_usage = USAGES[behaviour.usage](0, 0, 0, 0)
         if backend.background_seconds is not None:
             stored.due = backend.clock.now + backend.background_seconds
     return stored
@@ -220,13 +288,11 @@ def stream_reply(
     behaviour = backend.behaviour
     first, between = stored.pace or backend.pacing
     frames = []
-    for event in stored.log[after + 1 :]:
+    for block in sse(stored.log[after + 1 :], behaviour):
         delay = 0.0
-        if event["type"].endswith(".delta"):
+        if (first or between) and b".delta" in block:
             delay, first = first, between
-        frames.append(Frame(encode_event(event, named=behaviour.event_lines), delay))
-    if behaviour.done_line:
-        frames.append(Frame(b"data: [DONE]\n\n"))
+        frames.append(Frame(block, delay))
     if damages:
         frames = apply_damages(frames, damages)
     kind = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -257,17 +323,6 @@ class Frames(Iterator[Frame]):
         if self._left:
             self._recorded.disconnected = True
             self._frames = iter(())
-
-
-def _check_model(backend: Backend, body: dict[str, Any]) -> None:
-    models = backend.behaviour.models
-    if models and body.get("model") not in models:
-        raise ApiError(
-            400,
-            f"The requested model '{body.get('model')}' does not exist.",
-            param="model",
-            code="model_not_found",
-        )
 
 
 def _lost_reply(backend: Backend, lost: LostError, *, streaming: bool) -> Reply:

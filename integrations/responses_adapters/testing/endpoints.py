@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .checks import parse_body
@@ -9,7 +10,7 @@ from .context import Context, Item
 from .create import see, stream_reply
 from .journal import Recorded
 from .limits import count_context
-from .parameters import check_parameters
+from .parameters import check_form
 from .problems import ApiError
 from .resource import PREFIXES, USAGES, shown
 from .shapes import missing
@@ -34,11 +35,37 @@ def retrieve(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
     return Reply.json(200, stored.now())
 
 
-def delete(backend: Backend, _: Recorded, path: list[str]) -> Reply:
-    """`DELETE /responses/{id}`."""
-    _find(backend, path[0])
-    backend.store.drop(path[0])
+def delete(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
+    """`DELETE /responses/{id}`; softly where the server hides instead, unless `hard_delete=true`."""
+    hard = recorded.request.query.get("hard_delete", "").lower() == "true"
+    if not backend.behaviour.soft_delete or hard:
+        _find(backend, path[0])
+        backend.store.drop(path[0])
+    elif stored := backend.store.find(path[0]):
+        if not stored.ended:
+            raise ApiError(
+                425,
+                f"Response with ID '{path[0]}' is still in progress.",
+                type="too_early_error",
+                code="response_in_progress",
+            )
+        stored.deleted = True
     return Reply.json(200, {"id": path[0], "object": "response", "deleted": True})
+
+
+def restore(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
+    """`PATCH /responses/{id}?recovery_from_delete=true`: bring a hidden response back."""
+    stored = backend.store.responses.get(path[0])
+    if stored is not None and recorded.request.query.get("recovery_from_delete") == "true":
+        stored.deleted = False
+    return Reply.json(200, _find(backend, path[0]).now())
+
+
+def check(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
+    """`POST /check`: whether the guardrails let a text pass."""
+    text = str(parse_body(recorded.body).get("input", ""))
+    hits = [{"pattern": p} for p in backend.behaviour.guardrails if re.search(p, text)]
+    return Reply.json(200, {"safe": not hits, "violations": hits})
 
 
 def cancel(backend: Backend, _: Recorded, path: list[str]) -> Reply:
@@ -112,8 +139,13 @@ def health(_: Backend, __: Recorded, ___: list[str]) -> Reply:
     return Reply.json(200, {"status": "healthy"})
 
 
+def tools(_: Backend, __: Recorded, ___: list[str]) -> Reply:
+    """`GET /tools`: the gateway's own tools; the fake has none."""
+    return Reply.json(200, {"object": "list", "data": []})
+
+
 def _would_see(backend: Backend, body: dict[str, Any]) -> Context:
-    check_parameters({"model": "any", "input": [], **body})
+    check_form(body, backend.behaviour)
     return see(backend, body)
 
 
@@ -123,7 +155,7 @@ def _model(backend: Backend, name: str) -> Item:
 
 
 def _find(backend: Backend, response_id: str) -> Stored:
-    stored = backend.store.responses.get(response_id)
+    stored = backend.store.find(response_id)
     if stored is None:
         behaviour = backend.behaviour
         raise ApiError(

@@ -8,16 +8,18 @@ from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
 from ..profiles import ServerProfile, find_server
-from .behaviour import BEHAVIOURS
 from .brain import RuleBrain
 from .context import Context
 from .damage import WIRE_FAULTS, Damage, WireVerbs
 from .journal import Journal, Recorded
+from .limits import RateLimit
 from .problems import FAILURES, ApiError, error_reply
 from .routes import route
 from .rules import Pattern, Rule, contradicts, make_rule
 from .script import Failure, Line, Turn, Verbs, describe
+from .servers import BEHAVIOURS
 from .store import Clock, Ids, Store
+from .webhooks import deliver
 from .websocket import SocketSession
 from .wire import Reply, Request
 
@@ -46,6 +48,7 @@ class Backend(Verbs, WireVerbs, Journal):
         clock: Virtual time.
         store: The responses it keeps.
         ids: Where its ids come from.
+        rate: Create requests counted by the minute.
         locked: Held while a request is answered.
         polls: `GET`s until a background response has ended.
         background_seconds: Virtual seconds until it has, instead.
@@ -60,7 +63,8 @@ class Backend(Verbs, WireVerbs, Journal):
         self.behaviour = BEHAVIOURS.get(name) or replace(BEHAVIOURS["generic"], name=name)
         self.clock = Clock()
         self.store = Store()
-        self.ids = Ids(seed)
+        self.ids = Ids(seed, self.behaviour.id_style)
+        self.rate = RateLimit()
         self._brain: Brain | None = RuleBrain() if brain is True else brain or None
         self._queue = Line()
         self._rules: list[Rule] = []
@@ -155,7 +159,8 @@ class Backend(Verbs, WireVerbs, Journal):
         extra = dict(headers or {})
         wait = 0.005 if retry_after is None and default[0] == 429 else retry_after
         if wait is not None:
-            extra.setdefault("retry-after-ms", f"{wait * 1000:g}")
+            header = self.behaviour.retry_header
+            extra.setdefault(header, f"{wait * (1000 if header.endswith('-ms') else 1):g}")
         failure = Failure(
             default[0],
             message or default[1],
@@ -232,6 +237,11 @@ class Backend(Verbs, WireVerbs, Journal):
     ) -> SocketSession:
         """One WebSocket connection, without its transport: `receive` takes a message, gives the answers."""
         return SocketSession(self, path=path, headers=headers)
+
+    def deliver_webhooks(self, post: Callable[[str, Request], int]) -> list[str]:
+        """Call the webhook of every response that has ended, as `webhooks.deliver` says."""
+        with self.locked:
+            return deliver(self, post)
 
     def forget(self) -> Self:
         """Lose every stored response, as a restarted server without a disk does."""
@@ -320,6 +330,10 @@ class Backend(Verbs, WireVerbs, Journal):
         if turn is None:
             raise self._unanswered(context)
         return turn, [*damages, *turn.damages]
+
+    def next_turn(self, turn: Turn) -> None:
+        """Put a turn first in line."""
+        self._queue.steps.appendleft(turn)
 
     def _unanswered(self, context: Context) -> ApiError:
         asked = context.texts[-1] if context.texts else "an empty context"

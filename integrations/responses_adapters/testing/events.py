@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .behaviour import Behaviour
 from .context import Item
+from .problems import SHAPES, ApiError
 
-__all__ = ["encode_event", "event_log", "to_json", "words"]
+__all__ = ["encode_event", "event_log", "sse", "to_json", "words"]
 
 Event = dict[str, Any]
 
@@ -53,8 +55,51 @@ def event_log(response: dict[str, Any], *, queued: bool = False) -> list[Event]:
 
 def encode_event(event: Event, *, named: bool = True) -> bytes:
     """One event as a server-sent event, with its `event:` line where the server writes one."""
-    line = f"event: {event['type']}\n" if named else ""
+    line = f"event: {event.get('type', 'error')}\n" if named else ""
     return f"{line}data: {to_json(event)}\n\n".encode()
+
+
+def sse(log: list[Event], behaviour: Behaviour) -> list[bytes]:
+    """Events as the server writes them, one block each, with what comes before and after them."""
+    blocks = [
+        encode_event(event, named=behaviour.event_lines) for event in _dressed(log, behaviour)
+    ]
+    if behaviour.keep_alive is not None and blocks:
+        blocks[0] = f"{behaviour.keep_alive}\n\n".encode() + blocks[0]
+    if behaviour.done_line and log and log[-1]["type"] != "response.failed":
+        blocks.append(b"data: [DONE]\n\n")
+    return blocks
+
+
+def _dressed(log: list[Event], behaviour: Behaviour) -> Iterator[Event]:
+    """The events in the server's own manner."""
+    last = log[-1] if log else {}
+    if behaviour.failure_status is not None and last.get("type") == "response.failed":
+        told = last["response"]["error"]
+        error = ApiError(502, told["message"], code=told["code"], type=told["code"])
+        yield from _dressed(log[:-1], behaviour)
+        yield SHAPES[behaviour.stream_error_shape](error)
+        return
+    only, renames = behaviour.only_events, behaviour.renames
+    if only is None and not renames and behaviour.sequence_numbers and not behaviour.omits_nulls:
+        yield from log
+        return
+    for event in log:
+        kind = event["type"]
+        if only is not None and kind not in only:
+            continue
+        dressed = {**event, "type": renames.get(kind, kind)}
+        if only is not None:
+            dressed = {name: dressed[name] for name in only[kind]}
+        if not behaviour.sequence_numbers:
+            dressed.pop("sequence_number", None)
+        yield _without_nulls(dressed) if behaviour.omits_nulls else dressed
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(each) for name, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
 Inner = Iterator[tuple[str, dict[str, Any]]]

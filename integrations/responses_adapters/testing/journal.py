@@ -101,6 +101,10 @@ class Journal:
         """The `POST …/responses` among the requests: what is paid for."""
         return [recorded for recorded in self.requests if recorded.creates]
 
+    def turns(self) -> list[tuple[Context, list[Item]]]:
+        """What the model saw and said, oldest turn first."""
+        return list(self._outputs.values())
+
     def record_turn(
         self, recorded: Recorded, context: Context, response: Mapping[str, Any]
     ) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from .behaviour import Behaviour
 from .context import Context, count_tokens
 from .problems import ApiError
 
-__all__ = ["count_context", "fit_window", "read_from_cache"]
+__all__ = ["RateLimit", "count_context", "fit_window", "read_from_cache"]
 
 _CACHE_FLOOR = 1024
 _CACHE_STEP = 128
@@ -71,3 +72,38 @@ def _shared_length(one: Context, other: Context) -> int:
     if one[:length] == other[:length]:
         return length
     return next(i for i in range(length) if one[i] != other[i])
+
+
+class RateLimit:
+    """Create requests counted by the virtual minute."""
+
+    def __init__(self) -> None:
+        self._minute = -1
+        self._used = 0
+
+    def spend(self, now: int, behaviour: Behaviour) -> dict[str, str]:
+        """Count one request; gives the headers that tell how many are left.
+
+        Raises:
+            ApiError: None is left.
+        """
+        limit, suffix = behaviour.rate_limit, behaviour.rate_suffix
+        if limit is None:
+            return {}
+        if now // 60 != self._minute:
+            self._minute, self._used = now // 60, 0
+        self._used += 1
+        left, reset = 60 - now % 60, (self._minute + 1) * 60
+        headers = {
+            f"x-ratelimit-limit{suffix}": str(limit),
+            f"x-ratelimit-remaining{suffix}": str(max(limit - self._used, 0)),
+            f"x-ratelimit-reset{suffix}": f"{left}s" if suffix else str(reset),
+        }
+        if self._used > limit:
+            raise ApiError(
+                429,
+                "Rate limit reached. Please try again later.",
+                code="rate_limit_exceeded",
+                headers={**headers, "retry-after": str(left)},
+            )
+        return headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .behaviour import Behaviour
 from .problems import ApiError
 from .shapes import (
     check_items,
@@ -17,7 +18,7 @@ from .shapes import (
 )
 from .strict import check_strict_schema
 
-__all__ = ["PARAMETERS", "check_parameters"]
+__all__ = ["PARAMETERS", "check_form", "check_presence"]
 
 _NUMBER = (int, float)
 
@@ -78,12 +79,13 @@ _CHOICES = {
 }
 
 
-def check_parameters(body: Mapping[str, Any], *, refuse_unknown: bool = True) -> None:
-    """Names, types and ranges of a create request.
+def check_form(body: Mapping[str, Any], behaviour: Behaviour) -> None:
+    """Names, types and ranges of a create request, and the form of its items and tools.
 
     Raises:
         ApiError: The first parameter at fault.
     """
+    refuse_unknown = behaviour.unknown_parameters == "refused"
     for name, value in body.items():
         known = PARAMETERS.get(name)
         if known is None:
@@ -91,10 +93,24 @@ def check_parameters(body: Mapping[str, Any], *, refuse_unknown: bool = True) ->
                 raise ApiError(
                     400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
                 )
-            continue
-        if value is not None:
+        elif value is not None:
             check_type(name, value, *known)
-            _check_range(name, value)
+            _check_range(name, value, behaviour.ranges.get(name, _RANGES.get(name)))
+    if isinstance(body.get("input"), list):
+        check_items(body["input"], refuse_unknown=refuse_unknown, strict=behaviour.strict_form)
+    check_tools(body.get("tools") or ())
+    _check_metadata(body.get("metadata") or {})
+    _check_format(body.get("text") or {})
+    if body.get("tool_choice") is not None:
+        check_tool_choice(body["tool_choice"], body.get("tools") or ())
+
+
+def check_presence(body: Mapping[str, Any]) -> None:
+    """What must be there, and what must not be there together.
+
+    Raises:
+        ApiError: The first parameter at fault.
+    """
     if not body.get("model") and not body.get("prompt"):
         raise missing("model")
     if not any(body.get(name) is not None for name in _SOURCES):
@@ -104,14 +120,8 @@ def check_parameters(body: Mapping[str, Any], *, refuse_unknown: bool = True) ->
             param="input",
             code="missing_required_parameter",
         )
-    if isinstance(body.get("input"), list):
-        check_items(body["input"], refuse_unknown=refuse_unknown)
-    check_tools(body.get("tools") or ())
-    if body.get("tool_choice") is not None:
-        check_tool_choice(body["tool_choice"], body.get("tools") or ())
-    _check_metadata(body.get("metadata") or {})
-    _check_format(body.get("text") or {})
-    _check_background(body)
+    if body.get("background") and body.get("store") is False:
+        raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
     if body.get("previous_response_id") and body.get("conversation"):
         raise ApiError(
             400,
@@ -121,12 +131,12 @@ def check_parameters(body: Mapping[str, Any], *, refuse_unknown: bool = True) ->
         )
 
 
-def _check_range(name: str, value: Any) -> None:
+def _check_range(name: str, value: Any, bounds: tuple[float, float] | None) -> None:
     choices = _CHOICES.get(name)
     if choices is not None and value not in choices:
         raise unsupported(name, value, choices)
-    low, high = _RANGES.get(name, (value, value))
-    if name in _RANGES and not low <= value <= high:
+    low, high = bounds or (value, value)
+    if bounds is not None and not low <= value <= high:
         called = "integer" if PARAMETERS[name][0] is int else "decimal"
         below = value < low
         side, bound = ("minimum", low) if below else ("maximum", high)
@@ -175,8 +185,3 @@ def _check_format(text: Mapping[str, Any]) -> None:
     if form.get("strict"):
         subject = f"response_format '{form['name']}'"
         check_strict_schema(form["schema"], subject=subject, param="text.format.schema", code=None)
-
-
-def _check_background(body: Mapping[str, Any]) -> None:
-    if body.get("background") and body.get("store") is False:
-        raise ApiError(400, "Background mode requires 'store' to be true.", param="store")

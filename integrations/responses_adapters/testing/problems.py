@@ -52,12 +52,8 @@ def _openai(error: ApiError) -> Any:
 
 
 def _detail(error: ApiError) -> Any:
-    return {"detail": error.message}
-
-
-def _detail_list(error: ApiError) -> Any:
     if error.status != 422:
-        return _detail(error)
+        return {"detail": error.message}
     location = ["body", *(error.param or "").split(".")]
     return {"detail": [{"type": error.code, "loc": location, "msg": error.message}]}
 
@@ -65,6 +61,10 @@ def _detail_list(error: ApiError) -> Any:
 def _int_code(error: ApiError) -> Any:
     body: dict[str, Any] = {"code": error.status, "message": error.message, "type": error.type}
     return {"error": {**body, "metadata": dict(error.extra)} if error.extra else body}
+
+
+def _bare(error: ApiError) -> Any:
+    return {"error": {"message": error.message, "type": error.type}}
 
 
 def _string(error: ApiError) -> Any:
@@ -78,10 +78,10 @@ def _message_only(error: ApiError) -> Any:
 SHAPES: dict[str, Callable[[ApiError], Any]] = {
     "openai": _openai,
     "detail": _detail,
-    "detail_list": _detail_list,
     "int_code": _int_code,
     "string": _string,
     "message": _message_only,
+    "bare": _bare,
 }
 """Error bodies by name: OpenAI's envelope, FastAPI's `detail` (a list for 422), an envelope with the
 HTTP status as code, a bare string, and an envelope with nothing but the message."""

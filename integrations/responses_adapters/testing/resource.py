@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from .context import Context, Item, count_tokens
+from .behaviour import Behaviour
+from .context import CALL_OUTPUTS, Context, Item, count_tokens
 from .events import words
 from .limits import count_context, read_from_cache
 from .script import Turn
@@ -114,10 +115,33 @@ def _pair(read: int, written: int, *_: int) -> Item:
     return {"input_tokens": read, "output_tokens": written}
 
 
+def _valar(read: int, written: int, cached: int, thought: int) -> Item:
+    details = {"cached_tokens": cached, "reasoning_tokens": thought}
+    aliases = {"prompt_tokens": read, "completion_tokens": written}
+    both = {"input_tokens_details": details, "output_tokens_details": dict(details)}
+    return {**_totals(read, written), **aliases, **both}
+
+
+def _orq(read: int, written: int, cached: int, thought: int) -> Item:
+    input_details = {"cached_tokens": cached, "cache_creation_tokens": 0}
+    output_details = {"reasoning_tokens": thought}
+    both = {"input_tokens_details": input_details, "output_tokens_details": output_details}
+    return {**_totals(read, written), **both}
+
+
+def _orq_priced(read: int, written: int, cached: int, thought: int) -> Item:
+    paid, earned = read * 1e-6, written * 2e-6
+    costs = {"input_cost": paid, "output_cost": earned, "total_cost": paid + earned}
+    return {**_orq(read, written, cached, thought), **costs, "web_search_requests": 0}
+
+
 USAGES: dict[str, Callable[[int, int, int, int], Item]] = {
     "full": _full,
     "totals": _totals,
     "pair": _pair,
+    "valar": _valar,
+    "orq": _orq,
+    "orq_priced": _orq_priced,
 }
 """Usage shapes by name, from tokens read, written, cached and thought."""
 
@@ -130,7 +154,7 @@ def make_response(
     context: Context,
     output: list[Item],
     turn: Turn,
-    usage: str,
+    behaviour: Behaviour,
     earlier: Sequence[Context],
     store: bool,
     echoed_id: str | None,
@@ -143,11 +167,13 @@ def make_response(
     error = {"code": turn.cause, "message": turn.message} if failed else None
     cut = {"reason": turn.cause} if turn.status == "incomplete" else None
     conversation = request.get("conversation")
+    waits = turn.status == "completed" and any(item["type"] in CALL_OUTPUTS for item in output)
+    status = behaviour.tool_turn_status if waits else turn.status
     return {
         "id": response_id,
         "object": "response",
         "created_at": now,
-        "status": turn.status,
+        "status": status,
         "background": request.get("background") or False,
         "completed_at": now if turn.status == "completed" else None,
         "error": error,
@@ -169,12 +195,15 @@ def make_response(
         "temperature": _or(request.get("temperature"), 1.0),
         "text": _text(request.get("text")),
         "tool_choice": _or(request.get("tool_choice"), "auto"),
-        "tools": [_echo_tool(tool) for tool in context.tools],
+        "tools": [_echo_tool(tool, behaviour.strict_default) for tool in context.tools],
         "top_logprobs": request.get("top_logprobs") or 0,
         "top_p": _or(request.get("top_p"), 1.0),
         "truncation": request.get("truncation") or "disabled",
-        "usage": None if failed else USAGES[usage](read, count_tokens(output), cached, thought),
+        "usage": None
+        if failed
+        else USAGES[behaviour.usage](read, count_tokens(output), cached, thought),
         "user": request.get("user"),
+        **({"input": request.get("input")} if behaviour.echoes_input else {}),
         **({"conversation": _conversation(conversation)} if conversation else {}),
         "metadata": request.get("metadata") or {},
     }
@@ -208,8 +237,8 @@ def _format(wanted: Any) -> Item:
     return {"description": None, "strict": False, **wanted}
 
 
-def _echo_tool(tool: Item) -> Item:
+def _echo_tool(tool: Item, strict: bool | None) -> Item:
     if tool.get("type") != "function":
         return tool
     defaults = {"description": None, "parameters": None}
-    return {"type": "function", **defaults, **tool, "strict": _or(tool.get("strict"), True)}
+    return {"type": "function", **defaults, **tool, "strict": _or(tool.get("strict"), strict)}

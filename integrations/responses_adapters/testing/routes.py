@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from . import conversations, endpoints
+from . import conversations, endpoints, schedules
 from .create import create
 from .journal import Recorded
 from .problems import ApiError
@@ -22,6 +22,9 @@ ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
     "create": ("POST", "responses", create),
     "count": ("POST", "responses/input_tokens", endpoints.count),
     "compact": ("POST", "responses/compact", endpoints.compact),
+    "restore": ("PATCH", "responses/*", endpoints.restore),
+    "check": ("POST", "check", endpoints.check),
+    "tools": ("GET", "tools", endpoints.tools),
     "retrieve": ("GET", "responses/*", endpoints.retrieve),
     "delete": ("DELETE", "responses/*", endpoints.delete),
     "cancel": ("POST", "responses/*/cancel", endpoints.cancel),
@@ -34,6 +37,11 @@ ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
     "add_items": ("POST", "conversations/*/items", conversations.add_items),
     "retrieve_item": ("GET", "conversations/*/items/*", conversations.retrieve_item),
     "delete_item": ("DELETE", "conversations/*/items/*", conversations.delete_item),
+    "create_schedule": ("POST", "agents/*/schedules", schedules.create_schedule),
+    "list_schedules": ("GET", "agents/*/schedules", schedules.list_schedules),
+    "retrieve_schedule": ("GET", "agents/*/schedules/*", schedules.retrieve_schedule),
+    "update_schedule": ("PATCH", "agents/*/schedules/*", schedules.update_schedule),
+    "delete_schedule": ("DELETE", "agents/*/schedules/*", schedules.delete_schedule),
     "models": ("GET", "models", endpoints.models),
     "model": ("GET", "models/**", endpoints.model),
     "health": ("GET", "health", endpoints.health),
@@ -41,7 +49,12 @@ ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
 """Endpoints by name: method, path after the prefix with `*` for an id and `**` for an id with
 slashes, and what answers."""
 
-_ROOTS = {"responses", "conversations", "models", "health", "chat"}
+_ROOTS = {"agents", "chat", "check", "conversations", "health", "models", "responses", "tools"}
+
+_EXTRA = frozenset(
+    {"restore", "check", "tools", *(name for name in ENDPOINTS if "schedule" in name)}
+)
+"""Endpoints that OpenAI does not have."""
 
 
 def route(backend: Backend, recorded: Recorded) -> Reply:
@@ -59,8 +72,16 @@ def route(backend: Backend, recorded: Recorded) -> Reply:
             "This server has the Responses API only, and the client called Chat Completions:"
             " use the Responses API (ChatOpenAI: use_responses_api=True).",
         )
+    behaviour = backend.behaviour
+    for prefix, status in behaviour.closed_paths.items():
+        if recorded.path.startswith(prefix):
+            raise ApiError(status, f"Not allowed: {recorded.method} {recorded.path}")
+    if tail == ["health"] and behaviour.health_at_root and start:
+        raise ApiError(404, f"Invalid URL ({recorded.method} {recorded.path})")
     allowed = []
     for name, (method, pattern, endpoint) in ENDPOINTS.items():
+        if name not in behaviour.endpoints if behaviour.endpoints else name in _EXTRA:
+            continue
         ids = _match(pattern.split("/"), tail)
         if ids is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -162,6 +163,10 @@ class Verbs:
             }
         )
 
+    def run_hosted(self, kind: str, **fields: Any) -> Turn:
+        """An item of a tool that the server ran itself, such as `orq:current_date`."""
+        return self._open().add({"type": kind, **fields})
+
     def respond(self, items: Iterable[Item]) -> Turn:
         """Output items in wire form, as they are; missing ids and statuses are filled in."""
         return self._open().say(items)
@@ -184,6 +189,7 @@ class Turn(Verbs, WireVerbs):
         cause: Reason of an incomplete turn, code of a failed one.
         message: Error message of a failed turn.
         polls: Polls a background response takes; `None`: as the backend is set.
+        timed_out: The answer is a 504, though the turn was made.
         pace: Seconds before the first delta and between deltas; `None`: as the backend is set.
     """
 
@@ -196,6 +202,7 @@ class Turn(Verbs, WireVerbs):
         self.polls: int | None = None
         self.pace: tuple[float, float] | None = None
         self.repeats = 1
+        self.timed_out = False
         self._line = line
 
     def _open(self) -> Turn:
@@ -216,6 +223,17 @@ class Turn(Verbs, WireVerbs):
     def say(self, items: Iterable[Item]) -> Turn:
         """Append output items in wire form, copied."""
         self.parts += [dict(item) for item in items]
+        return self
+
+    def saying(self, parts: Iterable[Item]) -> Turn:
+        """The same turn with other output items."""
+        other = copy.copy(self)
+        other.parts = list(parts)
+        return other
+
+    def time_out(self) -> Turn:
+        """Answer 504 though the turn is made and kept, as a gateway in front of the server does."""
+        self.timed_out = True
         return self
 
     def end(self, status: str, cause: str | None = None, message: str | None = None) -> Turn:

@@ -128,12 +128,15 @@ def too_long(name: str, limit: int, length: int) -> ApiError:
     )
 
 
-def check_items(items: Sequence[Any], *, refuse_unknown: bool, name: str = "input") -> None:
+def check_items(
+    items: Sequence[Any], *, refuse_unknown: bool, strict: bool = True, name: str = "input"
+) -> None:
     """The form of every input item.
 
     Args:
         items: What was sent.
         refuse_unknown: Whether unknown fields are refused.
+        strict: Whether ids and the parts of messages are looked at, too.
         name: The parameter they stand in.
 
     Raises:
@@ -151,11 +154,12 @@ def check_items(items: Sequence[Any], *, refuse_unknown: bool, name: str = "inpu
         if kind not in _FIELDS:
             raise unsupported(f"{at}.type", kind, sorted([*_FIELDS, *_OPAQUE]))
         _check_fields(at, item, _FIELDS[kind])
-        _check_id(at, kind, item)
+        if strict:
+            _check_id(at, kind, item)
         if refuse_unknown:
             _check_names(at, item, _FIELDS[kind])
         if kind == "message":
-            _check_message(at, item)
+            _check_message(at, item, strict=strict)
 
 
 def _check_fields(at: str, item: Item, fields: Mapping[str, Kind]) -> None:
@@ -194,11 +198,11 @@ def _check_id(at: str, kind: str, item: Item) -> None:
         )
 
 
-def _check_message(at: str, item: Item) -> None:
+def _check_message(at: str, item: Item, *, strict: bool) -> None:
     role, content = item["role"], item["content"]
     if role not in ROLES:
         raise unsupported(at, role, ROLES)
-    if isinstance(content, str):
+    if isinstance(content, str) or not strict:
         return
     allowed = _PARTS["assistant" if role == "assistant" else ""]
     for number, part in enumerate(content):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .context import Context, Item
 
@@ -12,17 +13,32 @@ __all__ = ["Clock", "Conversation", "Ids", "Store", "Stored"]
 
 
 class Ids:
-    """Ids that look random and are the same in every run: a digest of the seed and a counter."""
+    """Ids that look random and are the same in every run: a digest of the seed and a counter.
 
-    def __init__(self, seed: int) -> None:
+    Args:
+        seed: Another seed gives other ids.
+        style: `"hex"` digits, or `"ulid"`, 26 characters of Crockford's alphabet.
+    """
+
+    def __init__(self, seed: int, style: Literal["hex", "ulid"] = "hex") -> None:
         self._seed = seed
+        self._style = style
         self._count = 0
 
     def new(self, prefix: str, length: int = 48) -> str:
         """The next id, such as `resp_` and 48 hexadecimal digits."""
+        return f"{prefix}_{self.ulid() if self._style == 'ulid' else self._digest().hex()[:length]}"
+
+    def ulid(self) -> str:
+        """The next id without a prefix, as 26 characters."""
+        return base64.b32encode(self._digest())[:26].decode().translate(_CROCKFORD)
+
+    def _digest(self) -> bytes:
         self._count += 1
-        text = f"{self._seed}:{self._count}".encode()
-        return f"{prefix}_{hashlib.blake2b(text, digest_size=32).hexdigest()[:length]}"
+        return hashlib.blake2b(f"{self._seed}:{self._count}".encode(), digest_size=32).digest()
+
+
+_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 
 
 class Clock:
@@ -50,6 +66,8 @@ class Stored:
         due: Virtual time at which it ends whatever the polls; `None`: polls alone decide.
         ticket: Id of the unfinished response, on servers that give the finished one another.
         idle_usage: Usage reported before the end.
+        deleted: It is hidden, and can be restored.
+        delivered: Its webhook has been called.
         pace: Seconds before the first delta and between deltas, where the turn sets them.
     """
 
@@ -63,6 +81,8 @@ class Stored:
     ticket: str | None = None
     idle_usage: dict[str, Any] | None = None
     pace: tuple[float, float] | None = None
+    deleted: bool = False
+    delivered: bool = False
 
     @property
     def id(self) -> str:
@@ -88,9 +108,11 @@ class Stored:
         if self.ended:
             return
         self.waits = ()
-        if self.body["completed_at"] is not None:
+        if self.body.get("completed_at") is not None:
             self.body = {**self.body, "completed_at": clock.now}
             self.log[-1] = {**self.log[-1], "response": self.body}
+        if self.ticket is not None and self.body["status"] == "failed":
+            self.body = {**self.body, "id": self.ticket}
 
     def cancel(self) -> None:
         """Stop before the end: no output, no usage, no terminal event."""
@@ -130,6 +152,7 @@ class Store:
     """Responses and conversations by id, items by id for references to them.
 
     Attributes:
+        reservations: Request body and response of each idempotency key.
         sealed: Encrypted contents given out; they need no memory, so that nothing takes them away.
         reasoned: The reasoning item that an item must come back with, by id.
     """
@@ -140,6 +163,13 @@ class Store:
         self.responses: dict[str, Stored] = {}
         self.conversations: dict[str, Conversation] = {}
         self.items: dict[str, Item] = {}
+        self.schedules: dict[str, Item] = {}
+        self.reservations: dict[tuple[str, str], tuple[bytes, Stored]] = {}
+
+    def find(self, response_id: str) -> Stored | None:
+        """A response that is there and not hidden."""
+        stored = self.responses.get(response_id)
+        return None if stored is None or stored.deleted else stored
 
     def keep(self, stored: Stored) -> None:
         """Keep a response and index its items."""
