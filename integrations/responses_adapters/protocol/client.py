@@ -153,7 +153,7 @@ class ResponsesClient(_Driver[openai.OpenAI]):
                 elif isinstance(command, Receive):
                     answer = stream.receive() if stream is not None else None
                 elif isinstance(command, Sleep):
-                    time.sleep(command.seconds)
+                    self._sleep(command.seconds)
                 else:
                     if stream is not None:
                         stream.close()
@@ -162,6 +162,9 @@ class ResponsesClient(_Driver[openai.OpenAI]):
             steps.close()
             if stream is not None:
                 stream.close()
+
+    def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def _send(self, send: Send) -> tuple[Reply, _Stream | None]:
         call = self.sdk.post if send.method == "POST" else self.sdk.get
@@ -208,7 +211,7 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
                 elif isinstance(command, Receive):
                     answer = await stream.receive() if stream is not None else None
                 elif isinstance(command, Sleep):
-                    await asyncio.sleep(command.seconds)
+                    await self._sleep(command.seconds)
                 else:
                     if stream is not None:
                         await stream.close()
@@ -217,6 +220,9 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
             steps.close()
             if stream is not None:
                 await stream.close()
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     async def _send(self, send: Send) -> tuple[Reply, _AsyncStream | None]:
         call = self.sdk.post if send.method == "POST" else self.sdk.get
