@@ -161,15 +161,9 @@ class ResponsesModel(OpenAIResponsesModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> tuple[ModelSettings | None, ModelRequestParameters]:
-        """Settle the settings for this server: whether to chain, and what it refuses.
-
-        Raises:
-            UserError: A setting is misspelt, or asks for what the server refuses.
-        """
+        """Settle the settings for this server: whether to chain, and what goes into the body."""
         prepared, parameters = super().prepare_request(model_settings, model_request_parameters)
         settings = cast("ResponsesModelSettings", dict(prepared or {}))
-        check_names(settings)
-        refuse_unsupported(settings, self.server)
         self._settle_chaining(settings)
         move_to_body(settings)
         return (settings or None), parameters
@@ -201,6 +195,7 @@ class ResponsesModel(OpenAIResponsesModel):
         Raises:
             ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
             BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
+            UserError: A setting is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
         model, settings = self._for(messages, model_settings)
@@ -229,6 +224,7 @@ class ResponsesModel(OpenAIResponsesModel):
         Raises:
             ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
             BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
+            UserError: A setting is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
         model, settings = self._for(messages, model_settings)
@@ -299,6 +295,8 @@ class ResponsesModel(OpenAIResponsesModel):
         """A copy of this model for one request, and the settings of its first attempt."""
         model = copy.copy(self)
         model._given = dict(merge_model_settings(self.settings, given) or {})
+        check_names(model._given)
+        refuse_unsupported(model._given, self.server)
         model._job = running_job(messages, self.system)
         if model._job is not None:
             if timed_out(model._job):

@@ -1,0 +1,235 @@
+"""The dialect as pure functions: what is canonical stays the very same object, the rest becomes canonical."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from responses_adapters.profiles import SERVERS, ServerProfile
+from responses_adapters.protocol.dialect import (
+    EXTENSION,
+    EventNormalizer,
+    Reader,
+    normalize_error,
+    normalize_events,
+    normalize_request,
+    normalize_response,
+)
+from responses_adapters.protocol.sse import EventReader
+from responses_adapters.protocol.translation import Call, Frames
+from responses_adapters.testing import Backend
+from responses_adapters.testing.wire import Request
+
+ANY = ServerProfile(name="any")
+
+
+def scripts(backend: Backend) -> None:
+    backend.reason("Hmm.", summary="Thinking.", encrypted=True).reply("Two words.")
+    backend.call_tools(("f", {"x": 1}), ("g", {"y": "ö"}))
+    backend.refuse("No.")
+    backend.incomplete("max_output_tokens")
+    backend.fail_turn()
+
+
+def exchanges(*, stream: bool) -> list[tuple[dict[str, Any], bytes]]:
+    """Request bodies and raw answers of the fake's OpenAI behaviour."""
+    backend = Backend("openai")
+    scripts(backend)
+    found = []
+    for _ in range(5):
+        body = {"model": "gpt-5", "input": "Go.", "stream": stream}
+        request = Request(
+            method="POST",
+            path="/v1/responses",
+            headers={"authorization": "Bearer k", "content-type": "application/json"},
+            body=json.dumps(body).encode(),
+        )
+        reply = backend.handle(request)
+        raw = reply.body
+        found.append((body, raw if isinstance(raw, bytes) else b"".join(f.data for f in raw)))
+    return found
+
+
+def test_a_canonical_response_is_given_back_as_it_is() -> None:
+    for request, raw in exchanges(stream=False):
+        body = json.loads(raw)
+        assert normalize_response(body, request) is body
+
+
+def test_canonical_events_are_given_back_as_they_are() -> None:
+    for request, raw in exchanges(stream=True):
+        events = EventReader().feed(raw)
+        given_back = list(normalize_events(events, request))
+        assert len(given_back) == len(events) >= 3
+        assert all(one is other for one, other in zip(given_back, events, strict=True))
+
+
+def test_a_canonical_request_or_error_is_given_back_as_it_is() -> None:
+    request = {"model": "m", "input": [{"role": "user", "content": "Hi."}], "stream": True}
+    assert normalize_request(request, SERVERS["openai"]) is request
+    error = {"error": {"message": "no", "type": "x", "param": None, "code": "y"}}
+    assert normalize_error(400, error) is error
+
+
+@given(
+    cuts=st.lists(st.integers(0, 20_000), max_size=30),
+    ending=st.sampled_from([b"\n", b"\r\n", b"\r"]),
+)
+def test_canonical_bytes_pass_unchanged_wherever_the_network_cuts_them(
+    cuts: list[int], ending: bytes
+) -> None:
+    request, raw = STREAM
+    raw = b": comment\n\n" + raw + b"data: [DONE]\n\n"
+    raw = raw.replace(b"\n", ending)
+    frames = Frames(EventNormalizer(request))
+    places = sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})
+    out = b"".join(frames.feed(raw[start:end]) for start, end in pairwise(places))
+    assert out + frames.finish() == raw
+
+
+STREAM = exchanges(stream=True)[0]
+
+
+def test_mirrored_reasoning_is_not_sent_back_twice() -> None:
+    item = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "Hmm."}],
+    }
+    seen = normalize_response({"output": [item]}, {}, Reader(mirror_reasoning=True))["output"][0]
+    assert seen["summary"] == [{"type": "summary_text", "text": "Hmm."}]
+    sent = normalize_request({"input": [seen]}, ANY)["input"][0]
+    assert sent == item
+
+
+def test_invented_ids_are_never_sent() -> None:
+    body = {"output": [{"type": "message", "role": "assistant", "content": "Hi."}]}
+    [item] = normalize_response(body, {})["output"]
+    assert item["id"]
+    [sent] = normalize_request({"input": [item]}, ANY)["input"]
+    assert "id" not in sent
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message", "code"),
+    [
+        (404, {"detail": "gone"}, "gone", None),
+        (
+            422,
+            {"detail": [{"loc": ["body", "model"], "msg": "missing"}]},
+            "body.model: missing",
+            None,
+        ),
+        (500, "<html>", "<html>", None),
+        (400, {"error": "bad"}, "bad", None),
+        (402, {"error": {"code": 402, "message": "pay"}}, "pay", "402"),
+        (400, {"code": 400, "error": "old", "source": "provider"}, "old", None),
+        (
+            404,
+            {"error": {"message": "Response with id 'resp_1' not found.", "code": 404}},
+            "Response with id 'resp_1' not found.",
+            "previous_response_not_found",
+        ),
+    ],
+)
+def test_errors_of_every_shape_become_one_and_keep_the_original(
+    status: int, body: Any, message: str, code: str | None
+) -> None:
+    error = normalize_error(status, body)
+    assert error["error"]["message"] == message
+    assert error["error"]["code"] == code
+    assert error[EXTENSION]["error"] == body
+
+
+def test_half_an_event_at_the_end_is_dropped_and_the_cut_reported() -> None:
+    request, raw = STREAM
+    frames = Frames(EventNormalizer(request))
+    out = frames.feed(raw[: len(raw) // 2]) + frames.finish()
+    events = EventReader().feed(out)
+    assert events[-1]["error"]["code"] == "stream_truncated"
+    assert len([event for event in events if event.get("error")]) == 1
+
+
+def test_the_sentinel_does_not_hide_that_the_answer_is_missing() -> None:
+    frames = Frames(EventNormalizer({"stream": True}))
+    out = frames.feed(b"data: [DONE]\n\n")
+    assert out.index(b"stream_truncated") < out.index(b"[DONE]")
+    assert frames.finish() == b"" or b"stream_truncated" in out
+
+
+def test_an_event_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("responses_adapters.protocol.translation._MAX_FRAME", 1000)
+    frames = Frames(EventNormalizer({"stream": True}))
+    out = b"".join(frames.feed(b"data: " + b"x" * 300) for _ in range(4))
+    assert b"frame_too_large" in out
+    assert frames.closed
+
+
+def test_only_create_and_retrieve_calls_are_translated() -> None:
+    for method, path, translated in (
+        ("POST", "/v1/responses", True),
+        ("GET", "/v1/responses/resp_1", True),
+        ("POST", "/v1/responses/resp_1/cancel", False),
+        ("DELETE", "/v1/responses/resp_1", False),
+        ("GET", "/v1/models", False),
+        ("POST", "/v1/chat/completions", False),
+    ):
+        assert (Call.of(method, path, ANY, Reader()) is not None) == translated
+
+
+# Duties of a client, by server.
+
+
+def test_v1_valar_gets_what_it_takes_and_nothing_that_it_refuses() -> None:
+    sent = normalize_request(
+        {
+            "model": "m",
+            "instructions": "Be brief.",
+            "input": [{"role": "user", "content": "Hi."}],
+            "stream": True,
+            "parallel_tool_calls": True,
+            "truncation": "auto",
+            "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],
+            "reasoning": {"effort": "low", "summary": "auto"},
+        },
+        SERVERS["valar"],
+    )
+    assert sent == {
+        "model": "m",
+        "input": [
+            {"type": "message", "role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi."},
+        ],
+        "include": ["message.output_text.logprobs"],
+        "reasoning": {"effort": "low", "generate_summary": "auto"},
+    }
+
+
+def test_b2_blackbox_gets_encrypted_reasoning_back_verbatim_and_no_ids_that_it_never_stored() -> (
+    None
+):
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"}
+    sent = normalize_request({"input": [reasoning, call]}, SERVERS["blackbox"])["input"]
+    assert sent[0] == reasoning
+    assert sent[1] == {key: value for key, value in call.items() if key != "id"}
+
+
+def test_o3_and_a4_items_are_typed_and_assistant_text_is_a_list_of_parts() -> None:
+    items = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Yes."}]
+    for server in ("orq", "aleph-alpha"):
+        user, assistant = normalize_request({"input": items}, SERVERS[server])["input"]
+        assert user == {"type": "message", "role": "user", "content": "Hi."}
+        assert assistant["type"] == "message"
+        assert assistant["content"] == [{"type": "output_text", "text": "Yes.", "annotations": []}]
+
+
+def test_o4_metadata_is_text() -> None:
+    sent = normalize_request({"metadata": {"seats": 4, "vip": True, "room": "Birch"}}, ANY)
+    assert sent["metadata"] == {"seats": "4", "vip": "true", "room": "Birch"}

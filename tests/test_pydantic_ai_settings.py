@@ -1,0 +1,167 @@
+"""Settings of a request: what they become on the wire, and what each server refuses beforehand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UserError
+
+from responses_adapters import UnsupportedByServerError
+from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
+from responses_adapters.testing import Backend
+from responses_adapters.testing.transport import make_transport
+
+
+def on(server: str, **settings: Any) -> ResponsesModel:
+    return ResponsesModel(
+        "m",
+        server=server,
+        base_url="https://fake.test/v1",
+        api_key="k",
+        settings=ResponsesModelSettings(**settings),
+    )
+
+
+def on_fake(backend: Backend, **settings: Any) -> ResponsesModel:
+    return ResponsesModel(
+        "m",
+        server=backend.behaviour.name,
+        base_url="https://fake.test/v1",
+        api_key="k",
+        http_client=httpx2.AsyncClient(transport=make_transport(backend)),
+        settings=ResponsesModelSettings(**settings),
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "setting", "value", "sent"),
+    [
+        ("openai", "responses_metadata", {"room": "Birch"}, {"metadata": {"room": "Birch"}}),
+        (
+            "openai",
+            "responses_metadata",
+            {"seats": 4, "vip": True},
+            {"metadata": {"seats": "4", "vip": "true"}},
+        ),
+        (
+            "valar",
+            "responses_completion_window",
+            "asap",
+            {"metadata": {"completion_window": "asap"}},
+        ),
+        ("openai", "responses_max_tool_calls", 3, {"max_tool_calls": 3}),
+        ("openai", "responses_prompt", {"id": "pmpt_1"}, {"prompt": {"id": "pmpt_1"}}),
+        ("orq", "responses_variables", {"city": "Oslo"}, {"variables": {"city": "Oslo"}}),
+        ("orq", "responses_memory", {"entity_id": "u7"}, {"memory": {"entity_id": "u7"}}),
+        ("orq", "responses_thread", {"id": "t1"}, {"thread": {"id": "t1"}}),
+        ("orq", "responses_identity", {"id": "u7"}, {"identity": {"id": "u7"}}),
+        ("openai", "responses_safety_identifier", "h4sh", {"safety_identifier": "h4sh"}),
+        ("aleph-alpha", "responses_stop", ["END"], {"stop": ["END"]}),
+        ("openai", "responses_presence_penalty", 0.5, {"presence_penalty": 0.5}),
+        ("openai", "responses_frequency_penalty", 0.5, {"frequency_penalty": 0.5}),
+        (
+            "openai",
+            "responses_stream_options",
+            {"include_obfuscation": False},
+            {"stream_options": {"include_obfuscation": False}},
+        ),
+    ],
+)
+async def test_a_parameter_without_an_upstream_setting_has_one_here(
+    server: str, setting: str, value: Any, sent: dict[str, Any]
+) -> None:
+    backend = Backend(server).configure(unknown_parameters="ignored")
+    backend.reply("Hi.")
+    await Agent(on_fake(backend, **{setting: value})).run("Hello")
+    assert {key: backend.requests[-1].json.get(key) for key in sent} == sent
+
+
+async def test_an_explicit_extra_body_wins(responses_backend: Backend) -> None:
+    responses_backend.reply("Hi.")
+    settings = {"responses_max_tool_calls": 3, "extra_body": {"max_tool_calls": 5}}
+    await Agent(on("ollama", **settings)).run("Hello")
+    assert responses_backend.requests[-1].json["max_tool_calls"] == 5
+
+
+@pytest.mark.parametrize(
+    ("server", "settings", "advice"),
+    [
+        ("valar", {"openai_previous_response_id": "resp_1"}, "message_history="),
+        ("valar", {"openai_conversation_id": "conv_1"}, "message_history="),
+        ("valar", {"parallel_tool_calls": False}, "leave it out"),
+        ("valar", {"responses_prompt": {"id": "p"}}, "instructions="),
+        ("valar", {"openai_store": False}, "stores every response"),
+        ("valar", {"responses_completion_window": "flex"}, "openai_background=True"),
+        ("ollama", {"openai_background": True}, "wait for the answer"),
+        ("orq", {"openai_transport": "websocket"}, "HTTP only"),
+    ],
+)
+async def test_what_a_server_refuses_is_refused_here_with_the_alternative(
+    server: str, settings: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(UserError, match=advice) as caught:
+        await Agent(on(server, **settings)).run("Hello")
+    assert "\n" not in str(caught.value)
+
+
+async def test_each_new_request_has_an_idempotency_key_of_its_own(
+    responses_backend: Backend,
+) -> None:
+    for _ in range(2):
+        responses_backend.reply("Hi.")
+        await Agent(on("ollama")).run("Hello")
+    keys = [request.headers["idempotency-key"] for request in responses_backend.requests]
+    assert len(set(keys)) == 2
+
+
+async def test_retries_of_one_request_share_its_idempotency_key(responses_backend: Backend) -> None:
+    responses_backend.fail(503, times=2, retry_after=0.001)
+    responses_backend.reply("Hi.")
+    await Agent(on("ollama", max_retries=2)).run("Hello")
+    keys = [request.headers["idempotency-key"] for request in responses_backend.requests]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+async def test_the_idempotency_key_can_be_left_out_or_chosen(responses_backend: Backend) -> None:
+    for settings, key in (
+        ({"responses_idempotency": False}, None),
+        ({"extra_headers": {"Idempotency-Key": "mine"}}, "mine"),
+    ):
+        responses_backend.reply("Hi.")
+        await Agent(on("ollama", **settings)).run("Hello")
+        assert responses_backend.requests[-1].headers.get("idempotency-key") == key
+
+
+async def test_secret_variables_reach_the_server_and_nothing_else() -> None:
+    backend = Backend("orq").configure(unknown_parameters="ignored")
+    backend.reply("Hi.")
+    provider = ResponsesProvider(
+        "orq",
+        base_url="https://fake.test/v1",
+        api_key="k",
+        http_client=httpx2.AsyncClient(transport=make_transport(backend)),
+        variables=lambda: {"token": "s3cret"},
+    )
+    settings = ResponsesModelSettings(responses_variables={"city": "Oslo"})
+    model = ResponsesModel("m", provider=provider, settings=settings)
+    result = await Agent(model).run("Hello")
+    assert backend.requests[-1].json["variables"] == {"city": "Oslo", "token": "s3cret"}
+    assert b"s3cret" not in result.all_messages_json()
+    assert "s3cret" not in f"{provider!r} {model!r} {model.settings!r}"
+
+
+@pytest.mark.responses_backend("aleph-alpha")
+async def test_health_is_asked_at_the_root_of_the_host(responses_backend: Backend) -> None:
+    provider = ResponsesProvider("aleph-alpha", base_url="https://pharia.test/v1", api_key="k")
+    assert await provider.health() == {"status": "healthy"}
+    assert provider.health_sync() == {"status": "healthy"}
+    assert [request.path for request in responses_backend.requests] == ["/health", "/health"]
+
+
+async def test_a_server_without_a_health_check_says_what_to_ask_instead() -> None:
+    with pytest.raises(UnsupportedByServerError, match="models"):
+        await ResponsesProvider("orq", api_key="k").health()
