@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from .errors import MissingExtraError, ResponsesAdapterError
@@ -73,10 +74,11 @@ class Request:
     """One create request, as it left, beside what a full replay would have cost."""
 
     how: str
+    why: str
     items: int
     size: int
     naive: int
-    got: str = ""
+    gave: str = ""
 
 
 @dataclass
@@ -96,18 +98,21 @@ class Meter:
         body = json.loads(content)
         chained = body.pop("previous_response_id", None) is not None
         items = body["input"]
+        why = "the server holds the rest" if chained else "it may not remember"
+        if not self.history:
+            why = "first turn"
         self.history = [*self.history, *items] if chained else list(items)
         naive = json.dumps({**body, "input": self.history}, separators=(",", ":"))
         how = "delta" if chained else "replay"
-        self.requests.append(Request(how, len(items), len(content), len(naive.encode())))
+        self.requests.append(Request(how, why, len(items), len(content), len(naive.encode())))
 
     def received(self, content: bytes) -> None:
         """Remember what the server answered."""
         output = _final_response(content).get("output", [])
         self.history += output
-        calls = [f"{item['name']} call" for item in output if item["type"] == "function_call"]
+        calls = [item["name"] for item in output if item["type"] == "function_call"]
         if self.requests:
-            self.requests[-1].got = ", ".join(calls) or "answer"
+            self.requests[-1].gave = ", ".join(calls) or "answer"
 
     def take(self) -> list[Request]:
         """The requests since the last call."""
@@ -243,17 +248,15 @@ def _show(console: Console, requests: list[Request], reasons: list[str]) -> int:
         table.add_column(column)
     for column in ("items", "bytes", "full replay"):
         table.add_column(column, justify="right")
-    table.add_column("got")
-    usual = {"delta": "the server holds the rest", "replay": "the server holds nothing yet"}
-    for index, request in enumerate(requests):
-        why = reasons[index] if index < len(reasons) else usual[request.how]
+    table.add_column("gave")
+    for request, reason in zip_longest(requests, reasons[: len(requests)]):
         table.add_row(
             request.how,
-            why,
+            reason or request.why,
             str(request.items),
             f"{request.size:,}",
             f"{request.naive:,}",
-            request.got,
+            request.gave,
         )
     console.print(table)
     return sum(request.naive - request.size for request in requests)
