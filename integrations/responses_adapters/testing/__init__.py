@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from .context import Context
     from .engine import Backend
     from .journal import Recorded
+    from .patch import NetworkBlockedError, PatchedTransports
     from .script import Turn
+    from .server import ResponsesServer
     from .servers import BEHAVIOURS
+    from .transport import async_openai_client, make_transport, openai_client
     from .wire import Frame, Reply, Request
 
 __all__ = [
@@ -19,11 +22,17 @@ __all__ = [
     "Behaviour",
     "Context",
     "Frame",
+    "NetworkBlockedError",
+    "PatchedTransports",
     "Recorded",
     "Refusal",
     "Reply",
     "Request",
+    "ResponsesServer",
     "Turn",
+    "async_openai_client",
+    "make_transport",
+    "openai_client",
 ]
 
 _HOMES = {
@@ -32,11 +41,17 @@ _HOMES = {
     "Behaviour": "behaviour",
     "Context": "context",
     "Frame": "wire",
+    "NetworkBlockedError": "patch",
+    "PatchedTransports": "patch",
     "Recorded": "journal",
     "Refusal": "behaviour",
     "Reply": "wire",
     "Request": "wire",
+    "ResponsesServer": "server",
     "Turn": "script",
+    "async_openai_client": "transport",
+    "make_transport": "transport",
+    "openai_client": "transport",
 }
 
 

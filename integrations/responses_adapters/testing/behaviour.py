@@ -108,6 +108,9 @@ class Behaviour:
         guardrails: Patterns that input must not match.
         guardrail_error: Status, code and message for input that does.
         agents: The agents there are, for models named `agent/<key>`; `None`: any.
+        lacks: Fields missing from every response object.
+        reuses_ids: Every response has the same id.
+        renames_on_retrieve: A retrieved response has another id than when it was created.
         before: Looks at a create request first.
         turned: Changes what the model says.
         dressed: Changes the response.
@@ -177,6 +180,9 @@ class Behaviour:
     guardrails: tuple[str, ...] = ()
     guardrail_error: tuple[int, str, str] = (400, "guardrail_violation", "A guardrail refused it.")
     agents: tuple[str, ...] | None = None
+    lacks: frozenset[str] = frozenset()
+    reuses_ids: bool = False
+    renames_on_retrieve: bool = False
     before: tuple[Before, ...] = ()
     turned: tuple[Turned, ...] = ()
     dressed: tuple[Dressed, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .checks import check_input, parse_body
 from .context import Context, Item, as_items, text_of
 from .damage import WIRE_FAULTS, Damage, apply_damages
-from .events import encode_event, event_log, sse
+from .events import encode_event, event_log, sse, without
 from .journal import Recorded
 from .limits import fit_window
 from .parameters import check_form, check_presence
@@ -45,7 +45,8 @@ def create(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
     if now["status"] == "failed" and behaviour.failure_status is not None:
         told = now["error"]
         raise ApiError(behaviour.failure_status, told["message"], code=told["code"])
-    reply = Reply.json(behaviour.background_status if stored.waits else 200, now, headers)
+    status = behaviour.background_status if stored.waits else 200
+    reply = Reply.json(status, without(now, behaviour.lacks), headers)
     if not damages:
         return reply
     assert isinstance(reply.body, bytes)  # noqa: S101 - JSON replies are whole
@@ -238,7 +239,7 @@ def _respond(backend: Backend, body: dict[str, Any], context: Context, turn: Tur
     background = bool(body.get("background")) and behaviour.background_waits != ()
     response = make_response(
         body,
-        response_id=backend.ids.new("resp"),
+        response_id="resp_" + "0" * 48 if behaviour.reuses_ids else backend.ids.new("resp"),
         now=backend.clock.now,
         context=context,
         output=complete_items(turn, backend.ids, include=body.get("include") or ()),

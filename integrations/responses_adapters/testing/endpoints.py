@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .checks import parse_body
 from .context import Context, Item
 from .create import see, stream_reply
+from .events import without
 from .journal import Recorded
 from .limits import count_context
 from .parameters import check_form
@@ -32,7 +33,10 @@ def retrieve(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:
         after = _whole(recorded, "starting_after", -1)
         return stream_reply(backend, recorded, stored, after=after)
     stored.poll(backend.clock)
-    return Reply.json(200, stored.now())
+    body = without(stored.now(), backend.behaviour.lacks)
+    if backend.behaviour.renames_on_retrieve:
+        body = {**body, "id": f"{body['id']}_again"}
+    return Reply.json(200, body)
 
 
 def delete(backend: Backend, recorded: Recorded, path: list[str]) -> Reply:

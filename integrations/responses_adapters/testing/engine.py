@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self, TypeAlias
 
 from ..profiles import ServerProfile, find_server
@@ -12,13 +10,12 @@ from .brain import RuleBrain
 from .context import Context
 from .damage import WIRE_FAULTS, Damage, WireVerbs
 from .journal import Journal, Recorded
-from .limits import RateLimit
 from .problems import FAILURES, ApiError, error_reply
 from .routes import route
 from .rules import Pattern, Rule, contradicts, make_rule
+from .scenario import play
 from .script import Failure, Line, Turn, Verbs, describe
-from .servers import BEHAVIOURS
-from .store import Clock, Ids, Store
+from .state import ServerState
 from .webhooks import deliver
 from .websocket import SocketSession
 from .wire import Reply, Request
@@ -31,7 +28,7 @@ Brain: TypeAlias = Callable[[Context], "str | Turn | None"]
 _INVALID = "invalid_request_error"
 
 
-class Backend(Verbs, WireVerbs, Journal):
+class Backend(Verbs, WireVerbs, ServerState, Journal):
     """A Responses server in memory: stateful, scriptable, the same in every run.
 
     What it says next: queued turns first, then the newest rule that applies, then the brain; a request that
@@ -42,40 +39,37 @@ class Backend(Verbs, WireVerbs, Journal):
         seed: Ids are a function of it.
         brain: What answers when nothing is scripted: `True` for a rule-based stand-in that picks tools and
             remembers, or your own callable; `False`: nothing does.
-
-    Attributes:
-        behaviour: How the emulated server behaves; change it with `configure`.
-        clock: Virtual time.
-        store: The responses it keeps.
-        ids: Where its ids come from.
-        rate: Create requests counted by the minute.
-        locked: Held while a request is answered.
-        polls: `GET`s until a background response has ended.
-        background_seconds: Virtual seconds until it has, instead.
-        pacing: Seconds before the first delta of a stream, and between deltas.
     """
 
     def __init__(
         self, server: str | ServerProfile = "openai", *, seed: int = 0, brain: bool | Brain = False
     ) -> None:
         Journal.__init__(self)
-        name = find_server(server).name
-        self.behaviour = BEHAVIOURS.get(name) or replace(BEHAVIOURS["generic"], name=name)
-        self.clock = Clock()
-        self.store = Store()
-        self.ids = Ids(seed, self.behaviour.id_style)
-        self.rate = RateLimit()
+        ServerState.__init__(self, find_server(server).name, seed=seed)
         self._brain: Brain | None = RuleBrain() if brain is True else brain or None
         self._queue = Line()
         self._rules: list[Rule] = []
         self._failures: dict[str, list[Failure]] = {}
         self._unscripted: list[str] = []
-        self.locked = threading.RLock()
-        self.polls = 2
-        self.background_seconds: int | None = None
-        self.pacing = (0.0, 0.0)
 
-    # What to say
+    @classmethod
+    def from_script(cls, script: Mapping[str, Any], *, brain: bool | Brain | None = None) -> Self:
+        """A backend from a script written as data, as a YAML file holds it; `scenario.play` says how.
+
+        Args:
+            script: `server`, `seed`, `brain`, `configure`, `background`, `turns`, `rules`.
+            brain: Instead of what the script says.
+
+        Raises:
+            ConfigurationError: A name is unknown or an argument does not fit.
+        """
+        backend = cls(
+            script.get("server", "openai"),
+            seed=script.get("seed", 0),
+            brain=script.get("brain", False) if brain is None else brain,
+        )
+        play(backend, script)
+        return backend
 
     def _open(self) -> Turn:
         return self._queue._open()
@@ -114,8 +108,6 @@ class Backend(Verbs, WireVerbs, Journal):
         self._rules.append(rule)
         return rule
 
-    # What goes wrong
-
     def damage(self, *damages: Damage) -> Self:
         """Disturb the reply to the next create request; with `after=None` that request is never processed."""
         self._queue.steps.extend(damages)
@@ -135,6 +127,7 @@ class Backend(Verbs, WireVerbs, Journal):
         times: int = 1,
         retry_after: float | None = None,
         headers: dict[str, str] | None = None,
+        body: str | None = None,
         endpoint: str = "create",
     ) -> Self:
         """Answer the next requests with an HTTP error.
@@ -148,6 +141,7 @@ class Backend(Verbs, WireVerbs, Journal):
             times: How many requests fail.
             retry_after: Seconds to wait, sent as `retry-after-ms`; 5 ms with a 429, so that tests stay fast.
             headers: Further headers, such as `x-should-retry`.
+            body: The raw body instead of an error object, such as a gateway's HTML page.
             endpoint: Which requests: `"create"`, `"retrieve"`, `"delete"`, `"cancel"` … as named in `routes`.
         """
         known = (
@@ -167,69 +161,13 @@ class Backend(Verbs, WireVerbs, Journal):
             code or default[2],
             param=param,
             headers=extra,
+            body=body,
             times=times,
         )
         if endpoint == "create":
             self._queue.steps.append(failure)
         else:
             self._failures.setdefault(endpoint, []).append(failure)
-        return self
-
-    # What the server is like
-
-    def configure(self, **changes: Any) -> Self:
-        """Change how the server behaves, by the field names of `Behaviour`."""
-        self.behaviour = replace(self.behaviour, **changes)
-        return self
-
-    def ignore_previous_id(self, *, echo: bool = False) -> Self:
-        """Answer 200 and forget the conversation, as servers do that accept the id and ignore it.
-
-        Args:
-            echo: Lie: echo the id as if it had been used.
-        """
-        return self.configure(chaining="ignored", echo="id" if echo else "null", strict_pairs=False)
-
-    def lose_previous_as(
-        self,
-        status: int,
-        *,
-        shape: str | None = None,
-        code: str | None = None,
-        message: str | None = None,
-        in_stream: bool = False,
-    ) -> Self:
-        """How an unknown previous response is reported.
-
-        Args:
-            status: HTTP status, 400 or 404 on known servers; 200 puts the error into a normal body.
-            shape: Key of `problems.SHAPES`: `"openai"`, `"detail"`, `"int_code"`, `"string"`, `"message"`.
-            code: Error code.
-            message: Message; `{id}` is the id asked for.
-            in_stream: A streaming request gets HTTP 200 and one error event instead.
-        """
-        return self.configure(
-            lost_status=status,
-            lost_shape=shape,
-            lost_code=code,
-            lost_message=message or self.behaviour.lost_message,
-            lost_in_stream=in_stream,
-        )
-
-    def background(self, polls: int | None = None, *, seconds: int | None = None) -> Self:
-        """How long background responses take.
-
-        Args:
-            polls: `GET`s until the end is seen; 2 unless set.
-            seconds: Virtual seconds instead, for `clock.advance`.
-        """
-        self.polls = self.polls if polls is None else polls
-        self.background_seconds = seconds
-        return self
-
-    def pace(self, first: float = 0.0, between: float = 0.0) -> Self:
-        """Real seconds before the first delta of a stream, and between deltas."""
-        self.pacing = (first, between)
         return self
 
     def socket(
@@ -242,28 +180,6 @@ class Backend(Verbs, WireVerbs, Journal):
         """Call the webhook of every response that has ended, as `webhooks.deliver` says."""
         with self.locked:
             return deliver(self, post)
-
-    def forget(self) -> Self:
-        """Lose every stored response, as a restarted server without a disk does."""
-        with self.locked:
-            self.store.clear()
-        return self
-
-    def expire(self, response: Any) -> Self:
-        """Lose one stored response, by id or object."""
-        with self.locked:
-            self.store.drop(getattr(response, "id", response))
-        return self
-
-    def require_key(self, key: str) -> Self:
-        """Answer 401 to requests without this bearer key."""
-        return self.configure(key=key)
-
-    def only_models(self, *models: str) -> Self:
-        """Answer as for an unknown model to every other one."""
-        return self.configure(models=models)
-
-    # Serving
 
     def handle(self, request: Request) -> Reply:
         """Answer one request."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from .behaviour import Behaviour
 from .context import Item
 from .problems import SHAPES, ApiError
 
-__all__ = ["encode_event", "event_log", "sse", "to_json", "words"]
+__all__ = ["encode_event", "event_log", "sse", "to_json", "without", "words"]
 
 Event = dict[str, Any]
 
@@ -80,6 +80,8 @@ def _dressed(log: list[Event], behaviour: Behaviour) -> Iterator[Event]:
         yield from _dressed(log[:-1], behaviour)
         yield SHAPES[behaviour.stream_error_shape](error)
         return
+    if behaviour.lacks:
+        log = [_lacking(event, behaviour.lacks) for event in log]
     only, renames = behaviour.only_events, behaviour.renames
     if only is None and not renames and behaviour.sequence_numbers and not behaviour.omits_nulls:
         yield from log
@@ -94,6 +96,17 @@ def _dressed(log: list[Event], behaviour: Behaviour) -> Iterator[Event]:
         if not behaviour.sequence_numbers:
             dressed.pop("sequence_number", None)
         yield _without_nulls(dressed) if behaviour.omits_nulls else dressed
+
+
+def without(body: Event, fields: Collection[str]) -> Event:
+    """An object without some of its fields."""
+    return {name: value for name, value in body.items() if name not in fields} if fields else body
+
+
+def _lacking(event: Event, fields: Collection[str]) -> Event:
+    if "response" not in event:
+        return event
+    return {**event, "response": without(event["response"], fields)}
 
 
 def _without_nulls(value: Any) -> Any:

@@ -19,6 +19,8 @@ class ApiError(Exception):
         param: The parameter at fault, such as `input[3].status`.
         code: Machine-readable code, where the server gives one.
         headers: Extra reply headers.
+        extra: Further fields of the error object.
+        body: The raw body instead of an error object.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class ApiError(Exception):
         type: str | None = None,  # noqa: A002 - the wire's own name
         headers: Mapping[str, str] | None = None,
         extra: Mapping[str, Any] | None = None,
+        body: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -40,6 +43,7 @@ class ApiError(Exception):
         self.type = type or _TYPES.get(status, "server_error" if status >= 500 else _INVALID)
         self.headers = headers or {}
         self.extra = extra or {}
+        self.body = body
 
 
 _INVALID = "invalid_request_error"
@@ -133,4 +137,8 @@ FAILURES: dict[int | str, tuple[int, str, str | None]] = {
 
 def error_reply(error: ApiError, shape: str) -> Reply:
     """The reply that reports an error, in the shape of the server."""
+    if error.body is not None:
+        return Reply(
+            error.status, {"content-type": "text/html", **error.headers}, error.body.encode()
+        )
     return Reply.json(error.status, SHAPES[shape](error), error.headers)

@@ -28,6 +28,7 @@ class Failure:
     type: str | None = None
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None
     times: int = 1
 
     def as_error(self) -> ApiError:
@@ -39,6 +40,7 @@ class Failure:
             type=self.type,
             param=self.param,
             headers=self.headers,
+            body=self.body,
         )
 
 
