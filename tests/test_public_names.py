@@ -33,6 +33,7 @@ PUBLIC = {
         "known_servers",
     ],
     "responses_adapters.langgraph": [
+        "Background",
         "ChatResponses",
         "ResponsesNode",
         "ResponsesState",

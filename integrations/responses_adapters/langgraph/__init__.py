@@ -16,11 +16,13 @@ for _package in ("langgraph", "langchain_core", "langchain_openai"):
         raise MissingExtraError("langgraph", _package.replace("_", "-"))
 
 if TYPE_CHECKING:
+    from .background import Background
     from .chat_model import ChatResponses
     from .node import ResponsesNode
     from .state import ResponsesState, last_response_id, responses_condition, responses_retry_on
 
 __all__ = [
+    "Background",
     "ChatResponses",
     "ResponsesNode",
     "ResponsesState",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Background": "background",
     "ChatResponses": "chat_model",
     "ResponsesNode": "node",
     "ResponsesState": "state",

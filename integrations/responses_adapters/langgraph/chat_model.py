@@ -17,6 +17,7 @@ from ..errors import ConfigurationError
 from ..profiles import ServerProfile, resolve_endpoint
 from ..protocol.chain import Entry, Ledger
 from ..protocol.turn import Turn
+from .background import Background, Submission
 from .bound_tools import BoundTools
 from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
@@ -68,8 +69,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
         emit_events: Whether graphs see what was recovered in their `"custom"` stream.
         timeout: Seconds to wait for the server, or a timeout object of the SDK's HTTP library.
         max_retries: Further attempts after a refused connection, 429 or 5xx.
-        poll_interval: Seconds between polls of a background response.
-        poll_timeout: Seconds until polling gives up; `None` waits for ever.
+        poll_interval: Seconds between polls of a background response, unless `background=` says.
+        poll_timeout: Seconds until polling gives up, unless `background=` says; `None` waits for ever.
         default_headers: Headers of every request.
         client: An OpenAI client to send through, instead of one made from `base_url` and `api_key`.
         async_client: The same for asynchronous calls.
@@ -350,24 +351,34 @@ class ChatResponses(RequestOptions, BaseChatModel):
             instructions=full_instructions,
             seed=seed,
         )
+        body = create_body(self.model, self, options, tools=tools)
+        transport: dict[str, Any] = {"extra_headers": headers, "timeout": self.timeout}
+        waits = options.get("background", self.background)
+        background = (
+            waits
+            if isinstance(waits, Background)
+            else Background(poll_interval=self.poll_interval, poll_timeout=self.poll_timeout)
+        )
+        if body.get("background"):
+            transport["submission"] = Submission.here(background)
         turn = Turn(
-            body=create_body(self.model, self, options, tools=tools),
+            body=body,
             ledger=ledger,
             groups=lambda start: conversation_items(conversation, start),
             profile=connection.profile,
             memory=connection.memory,
             instructions=full_instructions,
             chaining=chaining,
-            stream=stream,
+            stream=stream and not body.get("background"),
             on_dangling=self.on_dangling_calls,
             max_retries=self.max_retries,
-            poll_interval=self.poll_interval,
-            poll_timeout=self.poll_timeout,
+            poll_interval=background.poll_interval,
+            poll_timeout=background.poll_timeout,
         )
         return Call(
             turn,
             tools=tools,
-            transport={"extra_headers": headers, "timeout": self.timeout},
+            transport=transport,
             on_incomplete=self.on_incomplete,
             emit_events=self.emit_events,
         )

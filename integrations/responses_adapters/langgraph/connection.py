@@ -21,6 +21,7 @@ from ..profiles import Endpoint, ServerProfile, find_server
 from ..protocol.chain import stamp_key
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.verdict import Memory
+from .background import AsyncBackgroundClient, BackgroundClient
 
 __all__ = ["Connection", "GivenClients", "OwnClients"]
 
@@ -66,14 +67,14 @@ class Connection(ABC):
         return " ".join(filter(None, [self.base_url, *self.tenant]))
 
     def client(self, **options: Any) -> ResponsesClient:
-        """The synchronous driver; options as `ResponsesClient` takes them."""
-        return ResponsesClient(sdk=self.sdk(), api_key_env=self.profile.api_key_env, **options)
+        """The synchronous driver; options as `ResponsesClient` takes them, `submission` for a background turn."""
+        kind = BackgroundClient if "submission" in options else ResponsesClient
+        return kind(sdk=self.sdk(), api_key_env=self.profile.api_key_env, **options)
 
     def async_client(self, **options: Any) -> AsyncResponsesClient:
-        """The asynchronous driver; options as `AsyncResponsesClient` takes them."""
-        return AsyncResponsesClient(
-            sdk=self.async_sdk(), api_key_env=self.profile.api_key_env, **options
-        )
+        """The asynchronous driver; options as `client` takes them."""
+        kind = AsyncBackgroundClient if "submission" in options else AsyncResponsesClient
+        return kind(sdk=self.async_sdk(), api_key_env=self.profile.api_key_env, **options)
 
 
 class OwnClients(Connection):

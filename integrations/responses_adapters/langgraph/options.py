@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 
 from ..tools import to_responses_tool
+from .background import Background
 from .bound_tools import BoundTools, tool_choice
 
 __all__ = ["ALIASES", "RequestOptions", "create_body", "format_of_tool", "text_format"]
@@ -64,8 +65,8 @@ class RequestOptions(BaseModel):
     """The request's `metadata`; LangChain's `metadata=` stays what it is, a note for traces."""
     include: list[str] | None = None
     """Extra output to return, such as `"reasoning.encrypted_content"`."""
-    background: bool | None = None
-    """Run on the server in the background and poll; the call returns when the response has finished."""
+    background: bool | Background | None = None
+    """Run on the server in the background, and return when the response has finished; see `Background`."""
     stream_options: dict[str, Any] | None = None
     """Options of the event stream, such as `{"include_obfuscation": False}`."""
     stop: list[str] | str | None = None
@@ -81,7 +82,9 @@ ALIASES: Final = {
 }
 """Names that other chat models have for the same option."""
 _RENAMED: Final = {"request_metadata": "metadata"}
-_MERGED: Final = frozenset({"text", "response_format", "verbosity", "tool_choice", "extra_body"})
+_MERGED: Final = frozenset(
+    {"text", "response_format", "verbosity", "tool_choice", "extra_body", "background"}
+)
 
 
 def create_body(
@@ -108,6 +111,8 @@ def create_body(
             body[_RENAMED.get(name, name)] = value
     if chosen["tool_choice"] is not None:
         body["tool_choice"] = tool_choice(chosen["tool_choice"], body.get("tools", ()))
+    if chosen["background"]:
+        body["background"] = True
     text = dict(chosen["text"] or {})
     if chosen["response_format"] is not None:
         text["format"] = text_format(chosen["response_format"])

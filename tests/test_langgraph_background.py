@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, RetryPolicy
+
+from responses_adapters.errors import BackgroundTimeoutError
+from responses_adapters.langgraph import Background, ChatResponses, ResponsesNode, background
+from responses_adapters.testing import Backend
+
+GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw", "server": "openai"}
+FAST = Background(poll_interval=0.001)
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+QUESTION = {"messages": [HumanMessage("hi")]}
+
+
+def graph(wait: Background = FAST, *, saver: Any = None, **options: Any) -> Any:
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", ResponsesNode("m", background=wait, **GATEWAY), **options)
+    builder.add_edge(START, "model")
+    return builder.compile(checkpointer=saver)
+
+
+def polls(backend: Backend) -> int:
+    return sum(each.method == "GET" for each in backend.requests)
+
+
+@pytest.mark.parametrize("saver", [None, InMemorySaver()], ids=["plain", "checkpointed"])
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_the_node_returns_when_the_response_has_finished(
+    saver: Any, asynchronous: bool, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=3).reply("done")
+    app, config = graph(saver=saver), {"configurable": {"thread_id": str(asynchronous)}}
+    state = await app.ainvoke(QUESTION, config) if asynchronous else app.invoke(QUESTION, config)
+    assert state["messages"][-1].text == "done"
+    assert responses_backend.creates[0].json["background"] is True
+    assert len(responses_backend.creates) == 1
+    assert polls(responses_backend) >= 3
+
+
+def test_a_background_answer_is_continued_like_any_other(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("one").then.reply("two")
+    app = graph(saver=InMemorySaver())
+    app.invoke(QUESTION, THREAD)
+    app.invoke({"messages": [HumanMessage("more")]}, THREAD)
+    assert len(responses_backend.creates[-1].input) == 1
+
+
+def test_a_streaming_graph_gets_the_answer_in_one_chunk(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("one two")
+    chunks = [chunk.text for chunk, _ in graph().stream(QUESTION, stream_mode="messages")]
+    assert chunks == ["one two"]
+
+
+def test_a_server_that_ignores_background_is_not_polled(responses_backend: Backend) -> None:
+    responses_backend.configure(background_waits=())
+    responses_backend.reply("at once")
+    assert graph().invoke(QUESTION)["messages"][-1].text == "at once"
+    assert polls(responses_backend) == 0
+
+
+def test_waiting_ends_at_the_time_out(responses_backend: Backend) -> None:
+    responses_backend.background(polls=10_000).reply("never")
+    with pytest.raises(BackgroundTimeoutError, match="resp_"):
+        graph(Background(poll_interval=0.001, poll_timeout=0.005)).invoke(QUESTION)
+
+
+def test_a_retried_node_does_not_submit_again(responses_backend: Backend) -> None:
+    responses_backend.background(polls=2).reply("done")
+    responses_backend.fail(418, endpoint="retrieve")
+    policy = RetryPolicy(initial_interval=0.001, retry_on=openai.APIStatusError)
+    app = graph(saver=InMemorySaver(), retry_policy=policy)
+    assert app.invoke(QUESTION, THREAD)["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_resumed_run_does_not_submit_again(
+    asynchronous: bool, responses_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses_backend.background(polls=2).reply("done")
+    responses_backend.fail(418, endpoint="retrieve")
+    app = graph(saver=InMemorySaver())
+    with pytest.raises(openai.APIStatusError):
+        await app.ainvoke(QUESTION, THREAD) if asynchronous else app.invoke(QUESTION, THREAD)
+    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
+    assert state["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1
+
+
+def test_a_refused_request_is_not_saved_as_the_answer(responses_backend: Backend) -> None:
+    responses_backend.fail(400, message="no").background(polls=1).reply("done")
+    app = graph(saver=InMemorySaver())
+    with pytest.raises(openai.BadRequestError, match="no"):
+        app.invoke(QUESTION, THREAD)
+    assert app.invoke(None, THREAD)["messages"][-1].text == "done"
+
+
+def test_every_attempt_carries_the_same_idempotency_key(responses_backend: Backend) -> None:
+    responses_backend.fail(429).background(polls=1).reply("done")
+    graph(saver=InMemorySaver()).invoke(QUESTION, THREAD)
+    keys = [each.headers["idempotency-key"] for each in responses_backend.creates]
+    assert len(keys) == 2
+    assert len({key.rpartition("-")[0] for key in keys}) == 1
+
+
+def test_asking_twice_in_one_node_gives_two_answers(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("one").then.reply("two")
+    model = ChatResponses("m", background=FAST, **GATEWAY)
+    builder = StateGraph(MessagesState)
+    builder.add_node("twice", lambda _: {"messages": [model.invoke("hi"), model.invoke("hi")]})
+    builder.add_edge(START, "twice")
+    state = builder.compile(checkpointer=InMemorySaver()).invoke(QUESTION, THREAD)
+    assert [message.text for message in state["messages"][1:]] == ["one", "two"]
+
+
+def test_a_fork_is_a_fresh_response(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("one").then.reply("two")
+    app = graph(saver=InMemorySaver())
+    app.invoke(QUESTION, THREAD)
+    past = next(state for state in app.get_state_history(THREAD) if state.next == ("model",))
+    assert app.invoke(None, past.config)["messages"][-1].text == "two"
+
+
+def test_a_parked_graph_is_resumed_by_a_webhook(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("done")
+    app = graph(Background(wait="interrupt"), saver=InMemorySaver())
+    parked = app.invoke(QUESTION, THREAD)["__interrupt__"][0].value
+    assert parked == {"response_id": responses_backend.creates[0].response_id, "status": "queued"}
+    state = app.invoke(Command(resume="webhook"), THREAD)
+    while "__interrupt__" in state:
+        state = app.invoke(Command(resume="again"), THREAD)
+    assert state["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize(("on_cancel", "cancels"), [("cancel", 1), ("leave", 0)])
+async def test_a_cancelled_task_cancels_its_response_if_it_is_to(
+    on_cancel: Any, cancels: int, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=10_000).reply("never")
+    wait = Background(poll_interval=0.01, on_cancel=on_cancel)
+    running = asyncio.create_task(graph(wait).ainvoke(QUESTION))
+    while polls(responses_backend) < 2:  # noqa: ASYNC110 - the backend has no event to wait for
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sum(each.path.endswith("/cancel") for each in responses_backend.requests) == cancels
+
+
+def test_durability_that_saves_nothing_is_warned_about(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("done")
+    with pytest.warns(UserWarning, match='durability="exit" saves nothing'):
+        graph(saver=InMemorySaver()).invoke(QUESTION, THREAD, durability="exit")
+
+
+WORKER = """
+import sys
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from responses_adapters.langgraph import Background, ResponsesNode
+
+base_url, path, resume = sys.argv[1:]
+builder = StateGraph(MessagesState)
+node = ResponsesNode(
+    "m", base_url=base_url, server="openai", api_key="sk-x", background=Background(poll_interval=0.05)
+)
+builder.add_node("model", node)
+builder.add_edge(START, "model")
+with SqliteSaver.from_conn_string(path) as saver:
+    graph = builder.compile(checkpointer=saver)
+    update = None if resume == "yes" else {"messages": [HumanMessage("hi")]}
+    state = graph.invoke(update, {"configurable": {"thread_id": "1"}}, durability="sync")
+    print(state["messages"][-1].text)
+"""
+
+
+@pytest.mark.responses_backend(patch=False)
+def test_a_killed_process_is_resumed_by_another_without_paying_twice(
+    responses_backend: Any, responses_server: Any, tmp_path: Path
+) -> None:
+    responses_backend.background(seconds=100).reply("done")
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    command = [sys.executable, str(script), responses_server.base_url, str(tmp_path / "t.db")]
+    with subprocess.Popen([*command, "no"]) as worker:
+        deadline = time.monotonic() + 60
+        while polls(responses_backend) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(worker.pid, signal.SIGKILL)
+    responses_backend.clock.advance(200)
+    output = subprocess.run(
+        [*command, "yes"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert output.stdout.strip() == "done"
+    assert len(responses_backend.creates) == 1
