@@ -94,6 +94,7 @@ def test_every_attempt_at_one_call_has_the_same_key(driver: Driver) -> None:
     ("fault", "kind", "advice"),
     [
         ({"status": 404, "message": "Not Found"}, openai.NotFoundError, "did you mean base_url="),
+        ({"status": 405, "message": "Use GET."}, openai.APIStatusError, "did you mean base_url="),
         ({"status": 401, "message": "no"}, openai.AuthenticationError, "check api_key= or MY_KEY"),
         (
             {"status": 404, "code": "model_not_found"},

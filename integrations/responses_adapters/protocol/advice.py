@@ -58,7 +58,7 @@ def _status_advice(
         return f"{status} at {url}: the server redirects elsewhere, which is not followed: set base_url= to the final address"
     if status in {400, 404} and _blames_model(failure, model):
         return f"{status} at {url}: the model {model!r} does not exist there ({said}): check the model name"
-    if status in {404, 405} and _wrong_path(failure):
+    if status == 405 or (status == 404 and _wrong_path(failure)):
         return f'{status} at {url}: did you mean base_url="{_likely_address(base_url)}"?'
     return f"{status} at {url}: {said or 'no reason given'}"
 
