@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from openai.types import responses
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
 from ..protocol.dialect import EXTENSION, ITEM_TYPES, RUNNING, Reader
 
@@ -18,6 +18,7 @@ __all__ = [
     "check_usable",
     "from_the_start",
     "kept_details",
+    "lost_instructions",
     "poll_details",
     "running_job",
     "timed_out",
@@ -87,6 +88,12 @@ def running_job(messages: list[ModelMessage], system: str) -> ModelResponse | No
     if not isinstance(last, ModelResponse) or last.provider_name != system:
         return None
     return last if last.state == "suspended" and last.provider_response_id else None
+
+
+def lost_instructions(messages: list[ModelMessage]) -> bool:
+    """Whether the last request has no instructions although the one before had: a chained turn would inherit them."""
+    requests = [message for message in messages if isinstance(message, ModelRequest)]
+    return len(requests) > 1 and not requests[-1].instructions and bool(requests[-2].instructions)
 
 
 def poll_details(

@@ -41,6 +41,7 @@ from .answers import (
     check_usable,
     from_the_start,
     kept_details,
+    lost_instructions,
     poll_details,
     running_job,
     timed_out,
@@ -310,7 +311,8 @@ class ResponsesModel(OpenAIResponsesModel):
             return model, given
         last = self._last_answer(messages)
         unstored = last is not None and (last.provider_details or {}).get("store") is False
-        if unstored and self._chain(given):
+        inherited = self.server.inherits_instructions and lost_instructions(messages)
+        if (unstored or inherited) and self._chain(given):
             model._replays = True
         return model, model._keyed(given)
 

@@ -180,8 +180,9 @@ class EventNormalizer:
         before = (
             [] if self._opened else self._open({**response, "status": "in_progress", "output": []})
         )
-        for index, item in enumerate(normal["output"]):
-            before += self._backfill(self._find(item, index), item)
+        told = dict(self._items)
+        for item in normal["output"]:
+            before += self._backfill(_take(told, item), item)
         normal = self._completed(normal, kind)
         if normal is event.get("response") and kind == event.get("type"):
             return [*before, event]
@@ -248,14 +249,6 @@ class EventNormalizer:
                 if not item.done:
                     return index
         return max(self._items, default=-1) + 1
-
-    def _find(self, item: Json, index: int) -> _Item | None:
-        """The streamed item that is this item of the final response."""
-        for known in self._items.values():
-            if known.json.get("id") == item.get("id"):
-                return known
-        there = self._items.get(index)
-        return there if there and there.json.get("type") == item.get("type") else None
 
     def _backfill(self, known: _Item | None, item: Json) -> list[Event]:
         if known is None:
@@ -372,6 +365,14 @@ def normalize_events(
     for event in events:
         yield from normalizer.feed(event)
     yield from normalizer.finish()
+
+
+def _take(told: dict[int, _Item], item: Json) -> _Item | None:
+    """The streamed item that is this item of the final response: the same id, else the first of its type."""
+    same = [index for index, known in told.items() if known.json.get("id") == item.get("id")]
+    alike = [index for index, known in told.items() if known.json.get("type") == item.get("type")]
+    found = same or alike
+    return told.pop(found[0]) if found else None
 
 
 def _blank(kind: str, identifier: object, index: int) -> Json:
