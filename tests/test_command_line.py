@@ -174,7 +174,9 @@ def test_run_leads_other_processes_to_the_same_fake_by_the_environment(tmp_path)
 
 
 def test_run_keeps_the_file_offline_and_says_how_to_let_a_host_pass(tmp_path):
-    (tmp_path / "recipe.py").write_text("import httpx2; httpx2.get('https://weather.example/now')")
+    (tmp_path / "recipe.py").write_text(
+        "from openai import DefaultHttpxClient as C; C().get('https://weather.example/now')"
+    )
 
     done = run_file(tmp_path, "recipe.py")
 

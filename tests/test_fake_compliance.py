@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
-import httpx2
 import openresponses_types as spec
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from responses_adapters.testing import Backend
 from responses_adapters.testing.server import ResponsesServer
+from responses_adapters.testing.transport import sdk_library
+
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
 
 EVENTS: dict[str, Any] = {
     next(iter(model.model_fields["type"].annotation)).value: model
@@ -44,9 +47,9 @@ def server() -> Iterator[ResponsesServer]:
 
 
 @pytest.fixture
-def http(server: ResponsesServer) -> Iterator[httpx2.Client]:
+def http(server: ResponsesServer) -> Iterator[Any]:
     key = {"authorization": "Bearer any"}
-    with httpx2.Client(base_url=server.base_url, headers=key) as client:
+    with sdk_http.Client(base_url=server.base_url, headers=key) as client:
         yield client
 
 
@@ -56,7 +59,7 @@ def socket(server: ResponsesServer) -> Iterator[ClientConnection]:
         yield connection
 
 
-def completed(answer: httpx2.Response) -> dict[str, Any]:
+def completed(answer: Any) -> dict[str, Any]:
     body: dict[str, Any] = answer.json()
     assert answer.status_code == 200, body
     spec.ResponseResource.model_validate(body)
@@ -109,7 +112,7 @@ def test_every_form_of_input_is_answered_with_a_whole_response(http, name, expli
     completed(http.post("/responses", json={"model": "m", "input": REQUESTS[name], **explicit}))
 
 
-def events_of(answer: httpx2.Response) -> list[dict[str, Any]]:
+def events_of(answer: Any) -> list[dict[str, Any]]:
     """The events of a stream, each checked against its own schema."""
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = []

@@ -8,18 +8,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import httpx2
 import openai
 import pytest
 
 from responses_adapters.testing import Backend
 from responses_adapters.testing.server import ResponsesServer
-from responses_adapters.testing.transport import make_transport
+from responses_adapters.testing.transport import make_transport, sdk_library
 from responses_adapters.testing.wire import Frame, Reply, Request
+
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
 
 QUESTION = {"model": "m", "input": "Is the Birch room free?"}
 TOOL = {"type": "function", "name": "check_room", "parameters": {"type": "object"}}
@@ -35,12 +37,12 @@ class Carrier:
 
 
 CARRIERS = [
-    pytest.param(Carrier(httpx2), id="sync"),
-    pytest.param(Carrier(httpx2, is_async=True), id="async"),
+    pytest.param(Carrier(sdk_http), id="sync"),
+    pytest.param(Carrier(sdk_http, is_async=True), id="async"),
     pytest.param(Carrier(httpx), id="legacy-sync"),
     pytest.param(Carrier(httpx, is_async=True), id="legacy-async"),
-    pytest.param(Carrier(httpx2, socket=True), id="socket-sync"),
-    pytest.param(Carrier(httpx2, is_async=True, socket=True), id="socket-async"),
+    pytest.param(Carrier(sdk_http, socket=True), id="socket-sync"),
+    pytest.param(Carrier(sdk_http, is_async=True, socket=True), id="socket-async"),
     pytest.param(Carrier(httpx, socket=True), id="socket-legacy-sync"),
 ]
 
@@ -133,7 +135,7 @@ TURNS = [
 def test_a_conversation_reads_the_same_on_every_carrier(carrier, reach):
     transcript = reach(carrier, conversation(), TURNS)
 
-    assert transcript == reach(Carrier(httpx2), conversation(), TURNS)
+    assert transcript == reach(Carrier(sdk_http), conversation(), TURNS)
     assert transcript[-3]["output"][0]["content"][0]["text"] == "Booked."
     assert transcript[-2:] == [("BadRequestError", None), ("BadRequestError", None)]
 
@@ -141,9 +143,9 @@ def test_a_conversation_reads_the_same_on_every_carrier(carrier, reach):
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_bytes_are_the_same_in_process_and_on_the_wire(server, stream):
     body = {**QUESTION, "stream": stream}
-    with httpx2.Client(transport=make_transport(conversation())) as client:
+    with sdk_http.Client(transport=make_transport(conversation())) as client:
         in_process = client.post("http://x/v1/responses", json=body)
-    with server.mount(conversation()) as tenant, httpx2.Client() as client:
+    with server.mount(conversation()) as tenant, sdk_http.Client() as client:
         on_the_wire = client.post(f"{tenant.base_url}/responses", json=body)
 
     assert in_process.content == on_the_wire.content
@@ -277,7 +279,7 @@ def test_many_threads_share_one_backend_without_a_torn_answer():
     def talk(number: int) -> list[str]:
         found: list[str] = []
         previous = None
-        with httpx2.Client(transport=transport) as client:
+        with sdk_http.Client(transport=transport) as client:
             for turn in range(20):
                 body = {"model": "m", "input": f"{number}.{turn}", "previous_response_id": previous}
                 answer = client.post("http://x/v1/responses", json=body).json()

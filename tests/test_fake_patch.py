@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from importlib import import_module
 from types import SimpleNamespace
 
 import httpx
-import httpx2
 import openai
 import pytest
 import requests
 
 from responses_adapters.testing.patch import NetworkBlockedError, PatchedTransports, is_loopback
 from responses_adapters.testing.server import ResponsesServer
+from responses_adapters.testing.transport import sdk_library
 from responses_adapters.testing.wire import Reply
 
-LIBRARIES = [pytest.param(httpx2, id="httpx2"), pytest.param(httpx, id="httpx")]
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
+
+LIBRARIES = [pytest.param(each, id=each.__name__) for each in dict.fromkeys((sdk_http, httpx))]
 ANYWHERE = "https://somewhere.example/v3/router/responses"
 
 
@@ -27,8 +30,8 @@ def named(name: str) -> SimpleNamespace:
 
 def patched_names() -> list[object]:
     return [
-        httpx2.HTTPTransport.handle_request,
-        httpx2.AsyncHTTPTransport.handle_async_request,
+        sdk_http.HTTPTransport.handle_request,
+        sdk_http.AsyncHTTPTransport.handle_async_request,
         httpx.HTTPTransport.handle_request,
         httpx.AsyncHTTPTransport.handle_async_request,
         requests.adapters.HTTPAdapter.send,
@@ -62,7 +65,7 @@ async def test_a_client_built_before_meets_the_fake_on_any_host(library):
     ],
 )
 def test_every_path_of_the_api_is_served(path):
-    with PatchedTransports(named("fake")), httpx2.Client() as client:
+    with PatchedTransports(named("fake")), sdk_http.Client() as client:
         assert client.get(f"https://api.example{path}").json() == "fake"
 
 
@@ -111,7 +114,7 @@ async def test_an_asyncio_connection_to_elsewhere_is_refused():
 
 
 def test_telemetry_is_dropped_without_a_word():
-    with PatchedTransports(named("fake")) as patched, httpx2.Client() as client:
+    with PatchedTransports(named("fake")) as patched, sdk_http.Client() as client:
         traces = client.post("https://api.openai.com/v1/traces/ingest", json={})
         smith = client.post("https://eu.api.smith.langchain.com/runs/multipart", json={})
         logfire = requests.post("https://logfire-us.pydantic.dev/v1/traces", timeout=1)
@@ -136,15 +139,15 @@ async def test_loopback_passes(library):
 
 
 def test_a_responses_path_on_a_loopback_port_that_is_not_ours_is_served():
-    with PatchedTransports(named("fake")), httpx2.Client() as client:
+    with PatchedTransports(named("fake")), sdk_http.Client() as client:
         assert client.post("http://localhost:11434/v1/responses").json() == "fake"
 
 
 def test_an_allowed_host_is_left_alone():
     with (
         PatchedTransports(named("fake"), allow_hosts=["nowhere.invalid"]) as patched,
-        httpx2.Client() as client,
-        pytest.raises(httpx2.ConnectError),
+        sdk_http.Client() as client,
+        pytest.raises(sdk_http.ConnectError),
     ):
         client.get("https://nowhere.invalid/now")
 
@@ -166,7 +169,7 @@ def test_everything_is_put_back_also_after_an_error():
 
 
 def test_the_inner_of_nested_patches_wins_until_it_is_left():
-    with httpx2.Client() as client, PatchedTransports(named("outer")):
+    with sdk_http.Client() as client, PatchedTransports(named("outer")):
         with PatchedTransports(named("inner")):
             assert client.post(ANYWHERE).json() == "inner"
         assert client.post(ANYWHERE).json() == "outer"
@@ -176,7 +179,7 @@ async def test_concurrent_tasks_each_meet_the_backend_they_entered():
     both = asyncio.Barrier(2)
 
     async def ask(name: str) -> str:
-        async with httpx2.AsyncClient() as client:
+        async with sdk_http.AsyncClient() as client:
             with PatchedTransports(named(name)):
                 await both.wait()
                 with PatchedTransports(named("passing")):
@@ -191,7 +194,7 @@ async def test_concurrent_tasks_each_meet_the_backend_they_entered():
 def test_a_thread_of_the_test_meets_the_fake_too():
     answers = []
 
-    with PatchedTransports(named("fake")), httpx2.Client() as client:
+    with PatchedTransports(named("fake")), sdk_http.Client() as client:
         thread = threading.Thread(target=lambda: answers.append(client.post(ANYWHERE).json()))
         thread.start()
         thread.join()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx2
 import openai
 import pytest
 import yaml
@@ -18,8 +18,10 @@ from responses_adapters.testing import Backend
 from responses_adapters.testing.record import record_into, redact
 from responses_adapters.testing.replay import Exchange, Replay
 from responses_adapters.testing.server import ResponsesServer
-from responses_adapters.testing.transport import make_transport, openai_client
+from responses_adapters.testing.transport import make_transport, openai_client, sdk_library
 from responses_adapters.testing.wire import Frame, Reply, Request
+
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
 
 KEY = "sk-live-0123456789abcdef"
 EVENTS = {"content-type": "text/event-stream"}
@@ -83,7 +85,9 @@ def test_a_replayed_stream_is_the_same_bytes_in_the_same_frames(record, script):
 
     def talk(client: openai.OpenAI) -> None:
         body = {"input": "x"}
-        seen = httpx2.post(f"{client.base_url}responses", json=body, headers={"authorization": "x"})
+        seen = sdk_http.post(
+            f"{client.base_url}responses", json=body, headers={"authorization": "x"}
+        )
         assert seen.content == b"".join(blocks)
 
     record(backend, talk)
@@ -102,7 +106,7 @@ def test_the_time_between_events_is_kept(record, script):
         )
     )
 
-    written = record(backend, lambda client: httpx2.post(f"{client.base_url}responses", json={}))
+    written = record(backend, lambda client: sdk_http.post(f"{client.base_url}responses", json={}))
 
     delays = [frame.get("delay", 0) for frame in written[0]["reply"]["frames"]]
     assert delays[1] >= 0.19
@@ -173,7 +177,7 @@ def test_a_server_that_cannot_be_reached_is_an_answer_not_an_exchange(script):
     endpoint = Endpoint(profile=SERVERS["valar"], base_url=address, api_key=None)
 
     with record_into(script, endpoint) as proxy:
-        answer = httpx2.get(f"{proxy.base_url}/models")
+        answer = sdk_http.get(f"{proxy.base_url}/models")
 
     assert answer.status_code == 502
     assert address in answer.json()["error"]["message"]
@@ -269,5 +273,5 @@ def test_every_kind_of_exchange_survives_the_script():
 def test_a_replay_can_be_carried_like_a_backend():
     replay = Replay([exchange("/models", "here", method="GET")])
 
-    with httpx2.Client(transport=make_transport(replay)) as client:
+    with sdk_http.Client(transport=make_transport(replay)) as client:
         assert client.get("http://x/v1/models").json() == {"said": "here"}

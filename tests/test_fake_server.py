@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from types import SimpleNamespace
+from typing import Any
 
-import httpx2
 import openai
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -20,7 +21,10 @@ from responses_adapters import ConfigurationError, MissingExtraError
 from responses_adapters.testing import Backend
 from responses_adapters.testing.asgi import FakeApp
 from responses_adapters.testing.server import ResponsesServer, serving_ports
+from responses_adapters.testing.transport import sdk_library
 from responses_adapters.testing.wire import Fault, Frame, Reply, Request
+
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
 
 EVENTS = {"content-type": "text/event-stream"}
 
@@ -41,8 +45,8 @@ def server() -> Iterator[ResponsesServer]:
 
 
 @pytest.fixture
-def client() -> Iterator[httpx2.Client]:
-    with httpx2.Client(timeout=5) as made:
+def client() -> Iterator[Any]:
+    with sdk_http.Client(timeout=5) as made:
         yield made
 
 
@@ -94,7 +98,7 @@ def test_a_server_is_there_as_soon_as_it_is_entered_and_gone_when_left(client):
         assert server.port in serving_ports()
 
     assert server.port not in serving_ports()
-    with pytest.raises(httpx2.ConnectError):
+    with pytest.raises(sdk_http.ConnectError):
         client.get(f"{server.base_url}/models")
 
 
@@ -119,7 +123,7 @@ def test_small_writes_are_not_held_back(server):
             held_back.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0)
         return Reply.json(200, {})
 
-    with server.mount(SimpleNamespace(handle=look)) as tenant, httpx2.Client() as client:
+    with server.mount(SimpleNamespace(handle=look)) as tenant, sdk_http.Client() as client:
         client.get(f"{tenant.base_url}/models")
 
     assert set(held_back) == {False}
@@ -206,10 +210,10 @@ def test_a_client_that_leaves_closes_the_frames(server, client):
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("disconnect", httpx2.RemoteProtocolError),
-        ("refuse", httpx2.RemoteProtocolError),
-        ("reset", httpx2.ReadError),
-        ("stall", httpx2.ReadTimeout),
+        ("disconnect", sdk_http.RemoteProtocolError),
+        ("refuse", sdk_http.RemoteProtocolError),
+        ("reset", sdk_http.ReadError),
+        ("stall", sdk_http.ReadTimeout),
     ],
 )
 def test_faults_happen_on_the_wire_before_and_inside_a_reply(server, client, fault: Fault, error):

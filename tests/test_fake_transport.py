@@ -6,10 +6,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from types import ModuleType
 
 import httpx
-import httpx2
 import openai
 import pytest
 
@@ -22,7 +22,9 @@ from responses_adapters.testing.transport import (
 )
 from responses_adapters.testing.wire import Fault, Frame, Reply, Request
 
-LIBRARIES = [pytest.param(httpx2, id="httpx2"), pytest.param(httpx, id="httpx")]
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
+
+LIBRARIES = [pytest.param(each, id=each.__name__) for each in dict.fromkeys((sdk_http, httpx))]
 URL = "https://any.example/v1/responses"
 EVENTS = {"content-type": "text/event-stream"}
 
@@ -62,9 +64,7 @@ def test_the_transport_is_one_of_the_library_s_own(library):
 
 
 def test_the_default_library_is_the_one_the_sdk_uses():
-    assert issubclass(
-        openai.DefaultHttpxClient, {"httpx2": httpx2, "httpx": httpx}[sdk_library()].Client
-    )
+    assert issubclass(openai.DefaultHttpxClient, sdk_http.Client)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -116,7 +116,7 @@ def test_a_frame_is_made_only_when_it_is_read(library):
 def test_the_first_frame_arrives_before_the_second_one_s_delay():
     backend = streaming(Frame(b"one"), Frame(b"two", delay=0.2))
 
-    with client_of(httpx2, backend).stream("POST", URL) as answer:
+    with client_of(sdk_http, backend).stream("POST", URL) as answer:
         body = answer.iter_raw()
         assert next(body) == b"one"
         begun = time.monotonic()
@@ -131,7 +131,7 @@ async def test_an_async_delay_leaves_the_loop_to_others():
     async def other() -> None:
         ran.append(True)
 
-    async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+    async with async_client_of(sdk_http, backend).stream("POST", URL) as answer:
         task = asyncio.create_task(other())
         assert [chunk async for chunk in answer.aiter_raw()] == [b"one"]
         assert ran == [True]
@@ -169,7 +169,7 @@ async def test_closing_an_async_response_early_closes_the_frames():
             closed.append(True)
 
     backend = Scripted(lambda request: Reply(200, EVENTS, frames()))
-    async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+    async with async_client_of(sdk_http, backend).stream("POST", URL) as answer:
         async for _ in answer.aiter_raw():
             break
 
@@ -190,7 +190,7 @@ async def test_a_second_request_is_answered_while_a_stream_is_open():
             return Reply.json(200, {})
         return Reply(200, EVENTS, frames())
 
-    client = async_client_of(httpx2, Scripted(answer))
+    client = async_client_of(sdk_http, Scripted(answer))
     async with asyncio.timeout(5), client.stream("POST", URL) as stream:
         body = stream.aiter_raw()
         assert await anext(body) == b"one"
@@ -203,7 +203,7 @@ async def test_concurrent_streams_advance_together():
     seen = []
 
     async def read(name: str) -> None:
-        async with async_client_of(httpx2, backend).stream("POST", URL) as answer:
+        async with async_client_of(sdk_http, backend).stream("POST", URL) as answer:
             async for chunk in answer.aiter_raw():
                 seen[:] = [*seen, name + chunk.decode()]
 
@@ -215,7 +215,7 @@ async def test_concurrent_streams_advance_together():
 async def test_a_cancelled_task_counts_as_a_client_that_left():
     backend = Backend()
     backend.reply("one two three four")
-    client = httpx2.AsyncClient(transport=make_transport(backend))
+    client = sdk_http.AsyncClient(transport=make_transport(backend))
     begun = asyncio.Event()
 
     async def consume() -> None:
@@ -266,11 +266,11 @@ def test_a_fault_inside_a_stream_comes_after_what_was_sent(library, fault: Fault
 
 def test_a_connection_cut_before_and_inside_a_reply_says_which():
     before = Scripted(lambda request: Reply(200, {}, b"", fault="disconnect"))
-    with pytest.raises(httpx2.RemoteProtocolError, match="Server disconnected without sending"):
-        client_of(httpx2, before).post(URL)
+    with pytest.raises(sdk_http.RemoteProtocolError, match="Server disconnected without sending"):
+        client_of(sdk_http, before).post(URL)
 
-    with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
-        client_of(httpx2, streaming(Frame(fault="disconnect"))).post(URL)
+    with pytest.raises(sdk_http.RemoteProtocolError, match="incomplete chunked read"):
+        client_of(sdk_http, streaming(Frame(fault="disconnect"))).post(URL)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -284,19 +284,19 @@ def test_a_silence_beyond_the_read_timeout_raises_without_waiting(library):
 def test_silence_adds_up_over_empty_frames():
     backend = streaming(Frame(delay=0.03), Frame(b"late", delay=0.03))
 
-    with pytest.raises(httpx2.ReadTimeout):
-        client_of(httpx2, backend, timeout=0.05).post(URL)
+    with pytest.raises(sdk_http.ReadTimeout):
+        client_of(sdk_http, backend, timeout=0.05).post(URL)
 
 
 def test_a_stall_that_the_client_sits_out_takes_no_time():
     backend = streaming(Frame(b"one"), Frame(delay=3600, fault="stall"), Frame(b"two"))
 
-    assert client_of(httpx2, backend, timeout=7200).post(URL).content == b"onetwo"
+    assert client_of(sdk_http, backend, timeout=7200).post(URL).content == b"onetwo"
 
 
 def test_a_stall_ends_even_for_a_client_without_a_timeout():
-    with pytest.raises(httpx2.ReadTimeout):
-        client_of(httpx2, streaming(Frame(fault="stall")), timeout=None).post(URL)
+    with pytest.raises(sdk_http.ReadTimeout):
+        client_of(sdk_http, streaming(Frame(fault="stall")), timeout=None).post(URL)
 
 
 def test_the_openai_clients_need_neither_key_nor_address(monkeypatch):

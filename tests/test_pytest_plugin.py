@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 
-import httpx2
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI, DefaultHttpxClient, OpenAI
+
+from responses_adapters.testing.transport import sdk_library
 
 pytest_plugins = ["pytester"]
 
@@ -62,7 +64,7 @@ async def test_the_async_client_fixture_streams(async_responses_client, response
 def test_the_transport_fixture_serves_plain_http_clients(responses_transport, responses_backend):
     responses_backend.reply("Hello.")
 
-    with httpx2.Client(transport=responses_transport) as client:
+    with DefaultHttpxClient(transport=responses_transport) as client:
         body = {"model": "m", "input": "Hi"}
         answer = client.post("http://x/responses", json=body)
 
@@ -94,8 +96,7 @@ def test_the_mark_chooses_server_and_options(responses_backend):
 def test_without_patching_only_the_wired_client_meets_the_fake(responses_client, responses_backend):
     responses_backend.reply("Hello.")
 
-    assert "handle_request" in httpx2.HTTPTransport.handle_request.__qualname__
-    assert not hasattr(httpx2.HTTPTransport.handle_request, "__wrapped__")
+    assert "__wrapped__" not in vars(import_module(sdk_library()).HTTPTransport.handle_request)
     assert responses_client.responses.create(model="m", input="Hi").output_text == "Hello."
 
 
@@ -157,11 +158,11 @@ def test_a_request_that_was_blocked_fails_even_if_the_program_swallows_the_error
     result = run(
         """
         import contextlib
-        import httpx2
+        from openai import DefaultHttpxClient
 
         def test_it(responses_backend):
             with contextlib.suppress(Exception):
-                httpx2.get("https://weather.example/now")
+                DefaultHttpxClient().get("https://weather.example/now")
         """
     )
     result.assert_outcomes(failed=1)
