@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime, get_runtime
 
 from ..errors import ConfigurationError, MaxIterationsError
 from .adopt import responses_model
+from .approvals import ask_for_approval, pending_approvals
 from .chat_model import ChatResponses
 from .messages import STAMP
 from .state import as_messages, last_response_id
@@ -41,6 +42,9 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         model_settings: Request options for each turn, or a function of state and runtime that returns them.
         messages_key: State key of the messages.
         max_iterations: Model turns since the last user message at which the node gives up.
+        on_approval: What to do when the server asks for approval of a tool call: `"interrupt"` the graph and send
+            the decision, when the node runs again (`responses_condition` leads back to it), or `"return"` the
+            request like any answer.
         name: Name in traces.
         **options: Where `model` is a name: every option of `ChatResponses`.
 
@@ -57,6 +61,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         model_settings: Mapping[str, Any] | PerRun | None = None,
         messages_key: str = "messages",
         max_iterations: int | None = None,
+        on_approval: Literal["interrupt", "return"] = "interrupt",
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -72,6 +77,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         self._settings = model_settings
         self._messages_key = messages_key
         self._max_iterations = max_iterations
+        self._asks = on_approval == "interrupt"
 
     def invoke(
         self,
@@ -80,8 +86,9 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        messages, settings = self._prepare(input, ensure_config(config))
-        return self._update(self.model.invoke(messages, config, **settings, **kwargs))
+        turn = self._prepare(input, ensure_config(config))
+        answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
+        return self._update(turn, answer)
 
     async def ainvoke(
         self,
@@ -90,12 +97,11 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        messages, settings = self._prepare(input, ensure_config(config))
-        return self._update(await self.model.ainvoke(messages, config, **settings, **kwargs))
+        turn = self._prepare(input, ensure_config(config))
+        answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
+        return self._update(turn, answer)
 
-    def _prepare(
-        self, state: Any, config: RunnableConfig
-    ) -> tuple[list[BaseMessage], dict[str, Any]]:
+    def _prepare(self, state: Any, config: RunnableConfig) -> _NodeTurn:
         """The messages to send and the options of this turn."""
         messages = as_messages(_read(state, self._messages_key) or ())
         if not messages:
@@ -103,16 +109,19 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
                 f"the state holds no {self._messages_key}: put at least one user message there before this node runs"
             )
         self._check_iterations(messages)
+        added: list[BaseMessage] = []
+        if self._asks and (requests := pending_approvals(messages)):
+            added.append(ask_for_approval(requests))
         settings = dict(self._for_run(self._settings, state) or {})
         if (instructions := self._for_run(self._instructions, state)) is not None:
             settings["instructions"] = instructions
         if (seed := self._seed(state, messages, config)) is not None:
             settings.setdefault(_SEED, seed)
-        return messages, settings
+        return _NodeTurn([*messages, *added], added, settings)
 
-    def _update(self, message: AIMessage) -> dict[str, Any]:
+    def _update(self, turn: _NodeTurn, answer: AIMessage) -> dict[str, Any]:
         # LangGraph leaves out what the schema does not declare.
-        return {self._messages_key: [message], _SEED: last_response_id([message])}
+        return {self._messages_key: [*turn.added, answer], _SEED: last_response_id([answer])}
 
     def _check_iterations(self, messages: Sequence[BaseMessage]) -> None:
         if self._max_iterations is None:
@@ -147,6 +156,14 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
             return None
         found = _read(state, _SEED)
         return found if isinstance(found, str) and found else None
+
+
+class _NodeTurn(NamedTuple):
+    """What one turn sends: the messages, those among them that are new to the state, and the request options."""
+
+    messages: list[BaseMessage]
+    added: list[BaseMessage]
+    settings: dict[str, Any]
 
 
 def _read(state: Any, key: str) -> Any:

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from ..errors import ResponseFailedError, StreamTruncatedError
 from .answers import to_message
+from .approvals import pending_approvals
 from .messages import STAMP
 from .parts import is_item_type
 
@@ -106,8 +107,8 @@ def responses_condition(
 ) -> Literal["tools", "model", "__end__"]:
     """Where to go after the node called `"model"`.
 
-    `"tools"` for tool calls; `"model"` again where every call had malformed arguments, so that the model is told;
-    the end otherwise.
+    `"tools"` for tool calls; `"model"` again where every call had malformed arguments, so that the model is told,
+    and where the server asks for approval, so that the node can; the end otherwise.
     """
     if isinstance(state, Mapping):
         messages = state.get(messages_key) or []
@@ -118,7 +119,7 @@ def responses_condition(
         return "__end__"
     if last.tool_calls:
         return "tools"
-    return "model" if last.invalid_tool_calls else "__end__"
+    return "model" if last.invalid_tool_calls or pending_approvals(messages) else "__end__"
 
 
 def responses_retry_on(error: Exception) -> bool:

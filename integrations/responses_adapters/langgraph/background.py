@@ -1,0 +1,230 @@
+"""Background responses that survive the process: submitted once, polled by whoever resumes the graph.
+
+The request is sent inside a LangGraph task, whose result is saved before polling begins; a resumed run finds it and
+goes on polling. A retry in the same process, which runs tasks again, finds it in memory. What remains is the moment
+between the server's acceptance and the save: a crash there submits again, under the same Idempotency-Key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import warnings
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, cast
+
+from langchain_core.runnables import ensure_config
+from langgraph.func import task
+from langgraph.runtime import get_runtime
+from langgraph.types import interrupt
+
+from ..protocol.client import AsyncResponsesClient, ResponsesClient
+from ..protocol.turn import Event, Outcome, Reply, Send, Turn
+
+__all__ = ["AsyncBackgroundClient", "Background", "BackgroundClient", "Submission"]
+
+_CALL: Final = "__pregel_call"  # LangGraph's keys
+_DURABILITY: Final = "__pregel_durability"
+_TASK: Final = "responses.submit"
+_MAX_IN_FLIGHT: Final = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Background:
+    """How to wait for a response that runs on the server.
+
+    Args:
+        poll_interval: Seconds between polls, where the server does not say.
+        poll_timeout: Seconds until waiting gives up with `BackgroundTimeoutError`; `None` waits for ever.
+        on_cancel: Whether a cancelled asyncio task also cancels the response, or leaves it running.
+        wait: `"poll"` polls in the node. `"interrupt"` parks the graph with
+            `interrupt({"response_id", "status"})`; resume it (with any value) when a webhook says that the response
+            has finished. Needs a checkpointer.
+    """
+
+    poll_interval: float = 2.0
+    poll_timeout: float | None = 600.0
+    on_cancel: Literal["cancel", "leave"] = "cancel"
+    wait: Literal["poll", "interrupt"] = "poll"
+
+
+@dataclass
+class Submission:
+    """One background call: the graph task it belongs to, and what came back for it.
+
+    Attributes:
+        background: How to wait.
+        task: Id of the graph task, the same in every attempt; `None` outside of graphs.
+        attempt: Which attempt at the task this is.
+        response_id: The response that was accepted.
+        status: Its status when last seen.
+    """
+
+    background: Background
+    task: str | None = None
+    attempt: int = 1
+    response_id: str | None = None
+    status: str | None = None
+
+    @classmethod
+    def here(cls, background: Background) -> Submission:
+        """A submission of the graph task that is running, or of none."""
+        configurable = ensure_config().get("configurable") or {}
+        info = get_runtime().execution_info if _CALL in configurable else None
+        if info is None:
+            return cls(background)
+        if configurable.get(_DURABILITY) == "exit":
+            warnings.warn(
+                'durability="exit" saves nothing while a background response runs: after a crash it is submitted'
+                " again",
+                stacklevel=2,
+            )
+        return cls(background, info.task_id, info.node_attempt)
+
+    def address(self, send: Send) -> tuple[str, Send] | None:
+        """A name for this request that is the same in every attempt, and the request under that name."""
+        if self.task is None:
+            return None
+        body = json.dumps(send.body, sort_keys=True, default=str).encode()
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        name = f"{self.task}-{digest}-{_in_flight.count(self.task, self.attempt, digest)}"
+        return name, replace(send, headers={**send.headers, "Idempotency-Key": name})
+
+    def note(self, reply: Reply) -> Reply:
+        """Remember which response the reply speaks of."""
+        if isinstance(reply.body, dict):
+            self.response_id = reply.body.get("id") or self.response_id
+            self.status = reply.body.get("status")
+        return reply
+
+    def before_poll(self) -> bool:
+        """Called before each wait for the response; whether to go on waiting here, rather than park the graph."""
+        if self.background.wait == "interrupt":
+            interrupt({"response_id": self.response_id, "status": self.status})
+            return False
+        if self.task is not None:
+            get_runtime().heartbeat()
+        return True
+
+
+class _InFlight:
+    """What this process has submitted: a retried graph task runs its tasks again, and must not submit again."""
+
+    def __init__(self) -> None:
+        self._replies: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._counts: OrderedDict[tuple[str, int, str], int] = OrderedDict()
+
+    def count(self, task_id: str, attempt: int, digest: str) -> int:
+        """How often this attempt has asked for this very request: asking twice means two answers."""
+        key = (task_id, attempt, digest)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        _limit(self._counts)
+        return self._counts[key]
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """The saved reply to a request, if it was accepted."""
+        return self._replies.get(name)
+
+    def keep(self, name: str, reply: Reply) -> dict[str, Any]:
+        """The reply as plain JSON, kept for further attempts.
+
+        Raises:
+            _NotSubmittedError: The server did not accept the request.
+        """
+        if reply.error is not None:
+            raise _NotSubmittedError(reply)
+        fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
+        saved = self._replies[name] = {**fields, "headers": dict(reply.headers)}
+        _limit(self._replies)
+        return saved
+
+
+def _limit(entries: OrderedDict[Any, Any]) -> None:
+    while len(entries) > _MAX_IN_FLIGHT:
+        entries.popitem(last=False)
+
+
+_in_flight: Final = _InFlight()
+
+
+class _NotSubmittedError(Exception):
+    """Carries a refused request out of a task, so that the refusal is not saved as its result."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__("the request was refused")
+        self.reply = reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundClient(ResponsesClient):
+    """Runs a turn whose response runs in the background."""
+
+    submission: Submission
+
+    def _send(self, send: Send) -> Any:
+        addressed = self.submission.address(send) if send.method == "POST" else None
+        if addressed is None:
+            reply, stream = super()._send(send)
+            return self.submission.note(reply), stream
+        name, send = addressed
+        post = super()._send
+
+        def submit() -> dict[str, Any]:
+            return _in_flight.find(name) or _in_flight.keep(name, post(send)[0])
+
+        run: Any = task(name=_TASK)(cast("Any", submit))
+        try:
+            return self.submission.note(Reply(**run().result())), None
+        except _NotSubmittedError as refused:
+            return refused.reply, None
+
+    def _sleep(self, seconds: float) -> None:
+        if self.submission.response_id is None or self.submission.before_poll():
+            super()._sleep(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsyncBackgroundClient(AsyncResponsesClient):
+    """Runs a turn whose response runs in the background."""
+
+    submission: Submission
+
+    async def run(self, turn: Turn) -> AsyncGenerator[Event | Outcome]:
+        """Run one turn; see `AsyncResponsesClient.run`. Cancelled, it cancels the response if it is to."""
+        try:
+            async with aclosing(super().run(turn)) as steps:
+                async for step in steps:
+                    yield step
+        except asyncio.CancelledError:
+            cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"
+            if cancels and (response_id := self.submission.response_id) is not None:
+                await asyncio.shield(self._cancel(response_id))
+            raise
+
+    async def _cancel(self, response_id: str) -> None:
+        await super()._send(Send("POST", f"/responses/{response_id}/cancel"))
+
+    async def _send(self, send: Send) -> Any:
+        addressed = self.submission.address(send) if send.method == "POST" else None
+        if addressed is None:
+            reply, stream = await super()._send(send)
+            return self.submission.note(reply), stream
+        name, send = addressed
+        post = super()._send
+
+        async def submit() -> dict[str, Any]:
+            return _in_flight.find(name) or _in_flight.keep(name, (await post(send))[0])
+
+        run: Any = task(name=_TASK)(cast("Any", submit))
+        try:
+            return self.submission.note(Reply(**await run())), None
+        except _NotSubmittedError as refused:
+            return refused.reply, None
+
+    async def _sleep(self, seconds: float) -> None:
+        if self.submission.response_id is None or self.submission.before_poll():
+            await super()._sleep(seconds)
