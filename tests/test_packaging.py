@@ -46,8 +46,7 @@ assert to_responses_tool(check_room)["name"] == "check_room"
 """
 
 SERVE = """
-from responses_adapters.testing import Backend
-from responses_adapters.testing.server import ResponsesServer
+from responses_adapters.testing import Backend, ResponsesServer
 
 with ResponsesServer(Backend()):
     pass
