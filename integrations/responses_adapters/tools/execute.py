@@ -142,8 +142,13 @@ class Executor:
         if refusal is not None:
             return refusal
         context = ToolContext(value, call.call_id, tool.original_name)
-        async with asyncio.timeout(self.timeout):
-            return await _to_output(tool, arguments, context)
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                return await _to_output(tool, arguments, context)
+        except TimeoutError:
+            if not limit.expired():
+                raise  # the tool's own
+            raise ToolError(f"{call.name} did not finish within {self.timeout} seconds.") from None
 
     async def _refusal(self, call: ToolCall, arguments: dict[str, Any]) -> str | None:
         if self.approve is None:
@@ -160,8 +165,6 @@ class Executor:
             words = f"{call.name} was not run: {error}"
         elif isinstance(error, ToolError):  # its words are meant for the model
             words = str(error)
-        elif isinstance(error, TimeoutError):
-            words = f"{call.name} did not finish within {self.timeout} seconds."
         else:
             _log.warning("tool %s failed", call.name, exc_info=error)
             words = f"{call.name} failed ({type(error).__name__})."
