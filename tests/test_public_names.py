@@ -35,6 +35,7 @@ PUBLIC = {
     "responses_adapters.langgraph": [
         "Background",
         "ChatResponses",
+        "ResponsesMiddleware",
         "ResponsesNode",
         "ResponsesState",
         "last_response_id",

@@ -18,12 +18,14 @@ for _package in ("langgraph", "langchain_core", "langchain_openai"):
 if TYPE_CHECKING:
     from .background import Background
     from .chat_model import ChatResponses
+    from .middleware import ResponsesMiddleware
     from .node import ResponsesNode
     from .state import ResponsesState, last_response_id, responses_condition, responses_retry_on
 
 __all__ = [
     "Background",
     "ChatResponses",
+    "ResponsesMiddleware",
     "ResponsesNode",
     "ResponsesState",
     "last_response_id",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES = {
     "Background": "background",
     "ChatResponses": "chat_model",
+    "ResponsesMiddleware": "middleware",
     "ResponsesNode": "node",
     "ResponsesState": "state",
     "last_response_id": "state",

@@ -12,7 +12,6 @@ from langchain_core.runnables.retry import RunnableRetry
 from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from ..errors import ConfigurationError
-from ..profiles import ServerProfile
 from .chat_model import ChatResponses
 from .options import ALIASES, RequestOptions
 
@@ -87,17 +86,15 @@ def responses_model(
     return result
 
 
-def from_chat_openai(
-    llm: BaseChatOpenAI, *, server: str | ServerProfile | None = None
-) -> ChatResponses:
+def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:
     """A `ChatResponses` with the clients, parameters, callbacks and tags of a `ChatOpenAI`.
 
     Args:
         llm: The model.
-        server: Name or profile of the server; by default known by the client's address.
+        **overrides: Options of `ChatResponses` that win over the model's own.
 
     Raises:
-        ConfigurationError: The model sets an option that the Responses API does not have.
+        ConfigurationError: The model sets an option that the Responses API does not have, or one is misspelt.
     """
     options: dict[str, Any] = {name: getattr(llm, name) for name in (*_SAME_NAME, *_LANGCHAIN)}
     options["max_output_tokens"] = llm.max_tokens
@@ -120,11 +117,12 @@ def from_chat_openai(
             f"ChatOpenAI sets {', '.join(refused)}, which the Responses API does not have: leave it out"
         )
     options["extra_body"] = extra or None
-    return ChatResponses(
-        llm.model_name or getattr(llm, "deployment_name", None),  # Azure's may have only the latter
-        client=llm.root_client,
-        async_client=llm.root_async_client,
-        server=server,
-        streaming=llm.streaming,
-        **{name: value for name, value in options.items() if value is not None},
-    )
+    options |= {
+        "model": llm.model_name
+        or getattr(llm, "deployment_name", None),  # Azure's may have but this
+        "client": llm.root_client,
+        "async_client": llm.root_async_client,
+        "streaming": llm.streaming or None,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    return ChatResponses(**{**chosen, **overrides})

@@ -39,7 +39,7 @@ def ask_for_approval(requests: Sequence[Item]) -> HumanMessage:
         responses = [_response(request, decision) for request in requests]
         decided = [response for response in responses if response is not None]
         if len(decided) == len(requests):
-            return HumanMessage(decided)
+            return HumanMessage([*decided])
         question["problem"] = (
             f"{decision!r} does not decide every request: resume with True, False, or"
             ' {request id: {"approve": bool, "reason": str}}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, Literal
 
@@ -113,11 +113,22 @@ class ChatResponses(RequestOptions, BaseChatModel):
     _tools: BoundTools | None = PrivateAttr(default=None)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
-        refuse_unknown("ChatResponses", options, [*type(self).model_fields, *ALIASES])
+        self.check_options(options)
         if model is not None:
             options["model"] = model
         if "model" not in options:
             raise ConfigurationError('ChatResponses needs a model: ChatResponses("gpt-5", …)')
+        super().__init__(**{ALIASES.get(name, name): value for name, value in options.items()})
+        self._connection = self._connect()
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Refuse options that do not exist or cannot mean what was meant.
+
+        Raises:
+            ConfigurationError: One is misspelt, or of another meaning here.
+        """
+        refuse_unknown("ChatResponses", options, [*cls.model_fields, *ALIASES])
         if options.get("output_version") not in {None, "responses/v1"}:
             raise ConfigurationError(
                 "content stays as the server sent it, so that it can be replayed: read message.content_blocks for"
@@ -128,8 +139,6 @@ class ChatResponses(RequestOptions, BaseChatModel):
             raise ConfigurationError(
                 "store= is the Responses flag (a bool); pass a BaseStore to compile(store=…)"
             )
-        super().__init__(**{ALIASES.get(name, name): value for name, value in options.items()})
-        self._connection = self._connect()
 
     def _connect(self) -> Connection:
         secret = self.stamp_secret.get_secret_value() if self.stamp_secret else None
