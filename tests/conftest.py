@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, get_args
 
+import openai
 import pytest
 
 OPEN_ITEMS = {"message", "function_call", "function_call_output", "reasoning", "compaction"}
@@ -40,17 +41,22 @@ def _check(body: dict[str, Any], log: list[dict[str, Any]]) -> None:
 
 
 def _in_sdk(body: dict[str, Any]) -> bool:
-    """Without extensions of other vendors, and without the hosted choices that the SDK's types lack."""
+    """Without what the SDK's types lack: other vendors' extensions, hosted choices, all that 2.x got wrong."""
     own = not any(":" in each["type"] for each in (*body["tools"], *body["output"]))
-    choice = body["tool_choice"]
-    return own and (isinstance(choice, str) or choice["type"] in {"function", "allowed_tools"})
+    current = not openai.__version__.startswith("2.")
+    return current and own and _chooses_functions(body["tool_choice"])
+
+
+def _chooses_functions(choice: Any) -> bool:
+    return isinstance(choice, str) or choice["type"] in {"function", "allowed_tools"}
 
 
 def _in_open_responses(body: dict[str, Any]) -> bool:
     """Within what Open Responses describes: functions, and text whose format its types know."""
     items = {item["type"] for item in body["output"]} <= OPEN_ITEMS
     functions = all(tool["type"] == "function" for tool in body["tools"])
-    return items and functions and _in_sdk(body) and body["text"]["format"]["type"] == "text"
+    text = body["text"]["format"]["type"] == "text"
+    return items and functions and text and _chooses_functions(body["tool_choice"])
 
 
 @cache

@@ -98,9 +98,10 @@ def _endpoint(backend: Handler) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The classes made for one HTTP library."""
+    """The classes made for one HTTP library; `core` is the one below it, whose errors are its causes."""
 
     library: ModuleType
+    core: ModuleType
     transport: type[_Transport]
     stream: type[_FrameStream]
 
@@ -139,14 +140,14 @@ class Kit:
 
     def failure(self, fault: Fault, request: Any, *, started: bool) -> Exception:
         """What the library raises when a socket fails like this, before or after the headers."""
-        library = self.library
         kind, message = {
-            "refuse": (library.ConnectError, _os_error(errno.ECONNREFUSED)),
-            "disconnect": (library.RemoteProtocolError, _CUT if started else _DISCONNECTED),
-            "reset": (library.ReadError, _os_error(errno.ECONNRESET)),
-            "stall": (library.ReadTimeout, "timed out"),
+            "refuse": ("ConnectError", _os_error(errno.ECONNREFUSED)),
+            "disconnect": ("RemoteProtocolError", _CUT if started else _DISCONNECTED),
+            "reset": ("ReadError", _os_error(errno.ECONNRESET)),
+            "stall": ("ReadTimeout", "timed out"),
         }["disconnect" if started and fault == "refuse" else fault]
-        error: Exception = kind(message, request=request)
+        error: Exception = getattr(self.library, kind)(message, request=request)
+        error.__cause__ = getattr(self.core, kind)(message)
         return error
 
 
@@ -165,7 +166,8 @@ def kit(library: Library) -> Kit:
     transport_bases = (_Transport, module.BaseTransport, module.AsyncBaseTransport)
     stream_bases = (_FrameStream, module.SyncByteStream, module.AsyncByteStream)
     transport = type("FakeTransport", transport_bases, {"library": library})
-    return Kit(module, transport, type("FrameStream", stream_bases, {}))
+    core = import_module(library.replace("httpx", "httpcore"))
+    return Kit(module, core, transport, type("FrameStream", stream_bases, {}))
 
 
 class _Transport:
