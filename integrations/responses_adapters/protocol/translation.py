@@ -70,18 +70,19 @@ class Call:
             return None
         return cls(profile, creates=creates, reader=reader, variables=variables)
 
-    def read(self, content: bytes) -> None:
-        """Take the client's request body."""
+    def read(self, content: bytes) -> dict[str, Any] | None:
+        """Take the client's request body; gives back that of a create request as it is sent, without secrets."""
         self.content = content
         body = _parse(content)
         if not self._creates or not isinstance(body, dict):
-            return
+            return None
         self._request = body
-        sent = normalize_request(body, self._profile)
+        public = sent = normalize_request(body, self._profile)
         if self._variables:
             sent = {**sent, "variables": {**body.get("variables", {}), **self._variables}}
         if sent is not body:
             self.content = _dump(sent)
+        return public
 
     def passes_events(self, status: int, headers: Mapping[str, str]) -> bool:
         """Whether the answer is an event stream that the client asked for."""

@@ -18,7 +18,14 @@ from ..profiles import ServerProfile, find_server
 from .dialect import ANY_READER, Reader
 from .translation import Call, Frames
 
-__all__ = ["Variables", "client_transport", "dialect_transport", "library_of", "pool_transport"]
+__all__ = [
+    "Observer",
+    "Variables",
+    "client_transport",
+    "dialect_transport",
+    "library_of",
+    "pool_transport",
+]
 
 Library: TypeAlias = Literal["httpx2", "httpx"]
 
@@ -30,6 +37,9 @@ SDK_LIBRARY: Final[Library] = (
 Variables: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 """Template variables, or a function that gives them for each request."""
 
+Observer: TypeAlias = Callable[[Mapping[str, Any]], None]
+"""Sees a request body."""
+
 
 def dialect_transport(
     server: str | ServerProfile | None = None,
@@ -38,6 +48,7 @@ def dialect_transport(
     inner: Any = None,
     reader: Reader = ANY_READER,
     variables: Variables | None = None,
+    on_send: Observer | None = None,
     library: Library = SDK_LIBRARY,
 ) -> Any:
     """A transport for `Client(transport=…)` and `AsyncClient(transport=…)` that speaks canonical Open Responses.
@@ -50,6 +61,7 @@ def dialect_transport(
         inner: The transport below, for the same library; by default pools of its own.
         reader: What the client makes of answers.
         variables: Secret template variables, added to each create request; a function is asked each time.
+        on_send: Sees the body of each create request before the variables are added.
         library: The HTTP library of the client.
 
     Returns:
@@ -61,6 +73,7 @@ def dialect_transport(
         base_url=base_url,
         reader=reader,
         variables=variables,
+        on_send=on_send,
     )
 
 
@@ -194,8 +207,10 @@ class _Dialect:
         base_url: str | None,
         reader: Reader,
         variables: Variables | None,
+        on_send: Observer | None,
     ) -> None:
         self.inner = inner
+        self._on_send = on_send
         self._profile = profile
         self._reader = reader
         self._variables = variables
@@ -204,7 +219,7 @@ class _Dialect:
     def handle_request(self, request: Any) -> Any:
         if (call := self._call(request)) is None:
             return self.inner.handle_request(request)
-        call.read(request.read())
+        self._take(call, request.read())
         response = self.inner.handle_request(self._translated(request, call))
         if call.passes_events(response.status_code, response.headers):
             return self._streamed(response, call)
@@ -213,7 +228,7 @@ class _Dialect:
     async def handle_async_request(self, request: Any) -> Any:
         if (call := self._call(request)) is None:
             return await self.inner.handle_async_request(request)
-        call.read(await request.aread())
+        self._take(call, await request.aread())
         response = await self.inner.handle_async_request(self._translated(request, call))
         if call.passes_events(response.status_code, response.headers):
             return self._streamed(response, call)
@@ -234,6 +249,11 @@ class _Dialect:
             self._reader,
             variables=variables() if callable(variables) else variables,
         )
+
+    def _take(self, call: Call, content: bytes) -> None:
+        body = call.read(content)
+        if body is not None and self._on_send is not None:
+            self._on_send(body)
 
     def _translated(self, request: Any, call: Call) -> Any:
         headers = request.headers.copy()

@@ -130,10 +130,8 @@ class ResponsesModel(OpenAIResponsesModel):
         self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
         self._translated: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock
-        # Of a copy that serves one request:
-        self._replays = (
-            False  # nothing in the history counts as stored on the server, so all of it is sent
-        )
+        # State of the copy that serves one request. It replays when nothing in the history counts as stored.
+        self._replays = False
         self._given: Mapping[str, Any] = {}
         self._job: ModelResponse | None = None
         super().__init__(
@@ -151,7 +149,10 @@ class ResponsesModel(OpenAIResponsesModel):
         stock = super().client
         if not self._translates:
             return stock
-        sender = stock._client  # replaced by the provider when the event loop changes
+        # The SDK has no public way to its HTTP client, which the provider replaces when the event loop changes.
+        sender = getattr(stock, "_client", None)
+        if sender is None:
+            return stock
         if self._translated is None or self._translated[0] is not sender:
             http_client = translated(sender, self.server, str(stock.base_url))
             self._translated = sender, stock.with_options(http_client=http_client)
@@ -298,7 +299,7 @@ class ResponsesModel(OpenAIResponsesModel):
         model._given = dict(merge_model_settings(self.settings, given) or {})
         check_names(model._given)
         refuse_unsupported(model._given, self.server)
-        model._job = running_job(messages, self.system)
+        model._job = None if self._as_stock else running_job(messages, self.system)
         if model._job is not None:
             if timed_out(model._job):
                 raise BackgroundTimeoutError(

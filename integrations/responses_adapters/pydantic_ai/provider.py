@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx2
 from openai import AsyncOpenAI
+from opentelemetry.trace import get_current_span
 from pydantic_ai.models import get_user_agent
 from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -32,6 +33,7 @@ __all__ = ["ResponsesProvider", "server_of", "translated", "with_server_facts"]
 
 _TIMEOUT: Final = httpx2.Timeout(600, connect=5)
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+_CHAIN: Final = "previous_response_id"
 _PLACEHOLDER_KEY: Final = "no-key"
 
 
@@ -187,6 +189,7 @@ def translated(
         inner=pool if client is None else client_transport(client),
         reader=READER,
         variables=variables,
+        on_send=partial(_annotate, server.name),
         library=library,
     )
     taken: dict[str, Any] = {"timeout": _TIMEOUT, "headers": {"User-Agent": get_user_agent()}}
@@ -196,6 +199,18 @@ def translated(
         }
     outer: httpx2.AsyncClient = import_module(library).AsyncClient(transport=transport, **taken)
     return outer
+
+
+def _annotate(server: str, body: Mapping[str, Any]) -> None:
+    """Say in the span of the model request what was sent, and whether the server was to know the rest."""
+    sent = body.get("input")
+    get_current_span().set_attributes(
+        {
+            "responses_adapters.server": server,
+            "responses_adapters.context": "delta" if body.get(_CHAIN) else "replay",
+            "responses_adapters.items": len(sent) if isinstance(sent, list) else 1,
+        }
+    )
 
 
 def _client() -> httpx2.AsyncClient:
