@@ -38,6 +38,8 @@ PUBLIC = {
         "ResponsesMiddleware",
         "ResponsesNode",
         "ResponsesState",
+        "aexplain_turns",
+        "explain_turns",
         "last_response_id",
         "responses_condition",
         "responses_retry_on",

@@ -18,6 +18,7 @@ for _package in ("langgraph", "langchain_core", "langchain_openai"):
 if TYPE_CHECKING:
     from .background import Background
     from .chat_model import ChatResponses
+    from .explain import aexplain_turns, explain_turns
     from .middleware import ResponsesMiddleware
     from .node import ResponsesNode
     from .state import ResponsesState, last_response_id, responses_condition, responses_retry_on
@@ -28,6 +29,8 @@ __all__ = [
     "ResponsesMiddleware",
     "ResponsesNode",
     "ResponsesState",
+    "aexplain_turns",
+    "explain_turns",
     "last_response_id",
     "responses_condition",
     "responses_retry_on",
@@ -39,6 +42,8 @@ _HOMES = {
     "ResponsesMiddleware": "middleware",
     "ResponsesNode": "node",
     "ResponsesState": "state",
+    "aexplain_turns": "explain",
+    "explain_turns": "explain",
     "last_response_id": "state",
     "responses_condition": "state",
     "responses_retry_on": "state",
