@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -328,3 +329,26 @@ def test_tool_results_that_reached_the_model_can_be_asserted() -> None:
     with pytest.raises(AssertionError, match=r"tools called: \['weather'\]"):
         be.assert_tool_result("news")
     be.verify()
+
+
+def test_many_threads_share_one_backend() -> None:
+    be = Backend(brain=lambda context: context.user_text)
+    answers: dict[str, list[str]] = {}
+
+    def converse(name: str) -> None:
+        previous, heard = None, []
+        for number in range(20):
+            text = f"{name} {number}"
+            _, response = post(be, input=text, previous_response_id=previous)
+            previous = response["id"]
+            heard.append(response["output"][0]["content"][0]["text"])
+        answers[name] = heard
+
+    threads = [threading.Thread(target=converse, args=(name,)) for name in "abcdefgh"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == {name: [f"{name} {n}" for n in range(20)] for name in "abcdefgh"}
+    assert len({recorded.response_id for recorded in be.creates}) == 160
+    assert {len(context) for context in be.contexts} == set(range(1, 40, 2))

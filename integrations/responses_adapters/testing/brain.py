@@ -178,10 +178,14 @@ def _acts(tool: Item) -> bool:
 
 def _score(tool: Item, text: str) -> float:
     said = _words(text)
-    name, about = set(_tokens(tool["name"])), set(_tokens(tool.get("description") or ""))
-    properties = ((tool.get("parameters") or {}).get("properties")) or {}
-    hints = {token for parameter in properties for token in _tokens(parameter)}
+    name, about = set(_tokens(tool["name"])), set(_tokens(str(tool.get("description") or "")))
+    properties = (tool.get("parameters") or {}).get("properties")
+    hints = {token for parameter in _names(properties) for token in _tokens(parameter)}
     return 3 * len(said & name) + len(said & about - name) + 0.5 * len(said & hints - name)
+
+
+def _names(properties: Any) -> list[str]:
+    return list(properties) if isinstance(properties, dict) else []
 
 
 def _asked_for(tool: Item, said: set[str], text: str) -> bool:

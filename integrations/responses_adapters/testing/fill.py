@@ -92,7 +92,12 @@ class _Filler:
             if not isinstance(schema, Mapping):
                 return {}
             reference = schema.get("$ref")
-            options = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+            choices = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+            options = (
+                [each for each in choices or () if isinstance(each, Mapping)]
+                if isinstance(choices, list)
+                else []
+            )
             if isinstance(reference, str):
                 target: Any = self._root
                 for key in reference.removeprefix("#/").split("/"):
@@ -108,17 +113,19 @@ class _Filler:
         return dict(schema)
 
     def _object(self, schema: Item) -> Item:
-        required = schema.get("required") or ()
+        required = schema.get("required")
+        needed = required if isinstance(required, list) else []
+        properties = schema.get("properties")
         found = {
-            name: self.value(each, name, required=name in required)
-            for name, each in (schema.get("properties") or {}).items()
+            name: self.value(each, name, required=name in needed)
+            for name, each in (properties if isinstance(properties, Mapping) else {}).items()
         }
         return {name: value for name, value in found.items() if value is not _MISSING}
 
     def _said(self, schema: Item, kind: str, name: str) -> Any:
         if "const" in schema:
             return schema["const"]
-        if schema.get("enum"):
+        if isinstance(schema.get("enum"), list):
             return self._mentioned(schema["enum"])
         if kind in {"integer", "number"}:
             return self._number(kind)
@@ -143,10 +150,10 @@ class _Filler:
         return _MISSING
 
     def _string(self, schema: Item, name: str) -> Any:
-        words = set(_spaced(name).split())
-        form = schema.get("format") or next(
-            (_HINTS[word] for word in words if word in _HINTS), None
-        )
+        words = _spaced(name).split()
+        form = next((_HINTS[word] for word in words if word in _HINTS), None)
+        if isinstance(schema.get("format"), str):
+            form = schema["format"]
         wants_iso = "format" in schema or re.search(
             r"iso|yyyy|hh:mm|24.?h",
             str(schema.get("description", "")) + str(schema.get("pattern", "")),
@@ -168,7 +175,7 @@ class _Filler:
         found = day if form == "date" else hour
         return found or _MISSING
 
-    def _named(self, name: str, words: set[str]) -> Any:
+    def _named(self, name: str, words: list[str]) -> Any:
         spoken = _spaced(name)
         beside = re.search(rf"({_NAME}) {re.escape(spoken)}\b", self._text) or re.search(
             rf"\b{re.escape(spoken)} (?:is |called |named )?({_NAME})", self._text
@@ -177,14 +184,14 @@ class _Filler:
             return re.sub(r"^(?:The|A|An|Is|Please|Book|Check|Reserve) ", "", beside.group(1))
         if self._quoted:
             return self._quoted.pop(0)
-        where = "in|from|to|for|at|of" if not words & _PLACES else "in|from|to|at|for"
+        where = "in|from|to|for|at|of" if _PLACES.isdisjoint(words) else "in|from|to|at|for"
         placed = re.search(rf"\b(?:{where}) (?:the )?({_NAME})", self._text)
         if placed and not _DATE.match(placed.group(1)):
             return placed.group(1)
         return _MISSING
 
     def _last_resort(self, schema: Item, kind: str) -> Any:
-        if schema.get("enum"):
+        if isinstance(schema.get("enum"), list) and schema["enum"]:
             return schema["enum"][0]
         if kind in {"integer", "number"}:
             return schema.get("minimum", 0)
@@ -193,7 +200,7 @@ class _Filler:
         if kind == "null":
             return None
         limit = schema.get("maxLength")
-        return self._text[:limit] if limit else self._text
+        return self._text[:limit] if isinstance(limit, int) else self._text
 
 
 def _kind(schema: Item) -> str:
@@ -206,7 +213,8 @@ def _kind(schema: Item) -> str:
 
 
 def _nullable(schema: Item) -> bool:
-    return bool(schema.get("nullable")) or "null" in (schema.get("type") or ())
+    kind = schema.get("type")
+    return bool(schema.get("nullable")) or (isinstance(kind, list) and "null" in kind)
 
 
 def _singular(name: str) -> str:

@@ -39,27 +39,34 @@ def check_strict_schema(
 def _fault(schema: Any, where: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
     if not isinstance(schema, Mapping):
         return None
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, Mapping):
-        fault = _object_fault(schema, properties or {})
+    properties = _members(schema, "properties")
+    if schema.get("type") == "object" or properties:
+        fault = _object_fault(schema, properties)
         if fault is not None:
             return where, fault
-    children: list[tuple[tuple[str, ...], Any]] = [
-        (("properties", name), each) for name, each in (properties or {}).items()
-    ]
-    children += [((key,), schema[key]) for key in ("items",) if key in schema]
+    children: list[tuple[tuple[str, ...], Any]] = []
+    for key in ("properties", "$defs", "definitions"):
+        children += [((key, name), each) for name, each in _members(schema, key).items()]
     for key in ("anyOf", "oneOf", "allOf"):
-        children += [((key, str(i)), each) for i, each in enumerate(schema.get(key) or ())]
-    for key in ("$defs", "definitions"):
-        children += [((key, name), each) for name, each in (schema.get(key) or {}).items()]
+        options = schema.get(key)
+        if isinstance(options, list):
+            children += [((key, str(number)), each) for number, each in enumerate(options)]
+    children.append((("items",), schema.get("items")))
     faults = (_fault(child, where + step) for step, child in children)
     return next((fault for fault in faults if fault is not None), None)
+
+
+def _members(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = schema.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def _object_fault(schema: Mapping[str, Any], properties: Mapping[str, Any]) -> str | None:
     if schema.get("additionalProperties") is not False:
         return "'additionalProperties' is required to be supplied and to be false."
-    absent = [name for name in properties if name not in (schema.get("required") or ())]
+    required = schema.get("required")
+    named = required if isinstance(required, list) else []
+    absent = [name for name in properties if name not in named]
     if absent:
         return (
             "'required' is required to be supplied and to be an array including every key in properties."
