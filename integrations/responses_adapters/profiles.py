@@ -41,6 +41,7 @@ class ServerProfile:
         json_schema: `text.format` of type `json_schema` is supported.
         json_object: `text.format` of type `json_object` is supported.
         strict: Function tools may carry `strict`.
+        allowed_tools: A `tool_choice` of type `allowed_tools` is enforced.
         reasoning_summary: What the field of `reasoning` that asks for a summary is called.
         input_items: `"easy"` takes messages without `type` and assistant text as a plain string, `"typed"` needs
             every item's `type` and assistant text as `output_text` parts.
@@ -69,6 +70,7 @@ class ServerProfile:
     json_schema: bool = True
     json_object: bool = True
     strict: bool = True
+    allowed_tools: bool = False
     reasoning_summary: str = "summary"
     input_items: Literal["easy", "typed"] = "easy"
     health: str | None = None
@@ -87,6 +89,7 @@ _PROFILES: Final = (
         api_key_env="OPENAI_API_KEY",
         state="server",
         echoes_previous_id=True,
+        allowed_tools=True,
         retention=_THIRTY_DAYS,
     ),
     ServerProfile(
@@ -96,6 +99,7 @@ _PROFILES: Final = (
         api_key_env="AZURE_OPENAI_API_KEY",
         state="server",
         echoes_previous_id=True,
+        allowed_tools=True,
         retention=_THIRTY_DAYS,
     ),
     ServerProfile(

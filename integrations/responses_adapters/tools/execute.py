@@ -142,8 +142,9 @@ class Executor:
         if refusal is not None:
             return refusal
         context = ToolContext(value, call.call_id, tool.original_name)
+        limit = asyncio.timeout(self.timeout)
         try:
-            async with asyncio.timeout(self.timeout) as limit:
+            async with limit:
                 return await _to_output(tool, arguments, context)
         except TimeoutError:
             if not limit.expired():

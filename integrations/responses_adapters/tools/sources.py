@@ -11,8 +11,8 @@ from typing import Any, Final
 from ..errors import ToolConversionError
 from .callables import read_callable
 from .dicts import read_dict
-from .source import Source
 from .models import read_type
+from .source import Source
 
 __all__ = ["read_sources"]
 

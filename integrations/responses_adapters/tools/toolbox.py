@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ToolConversionError
+from ..profiles import ServerProfile
+from .choice import ChoiceMode, choose, restrict
 from .execute import Approve, Executor, OnError, function_calls, run_blocking
 from .handlers import run_handler
 from .json_schema import Strictness
@@ -151,6 +153,43 @@ class Toolbox:
         except InvalidArgumentsError as error:
             return DecodedCall(own_name, None, str(error))
         return DecodedCall(own_name, tool.decode(parsed) if tool else parsed)
+
+    def tool_choice(
+        self, choice: str | Sequence[str], *, mode: ChoiceMode = "auto"
+    ) -> str | dict[str, Any]:
+        """The `tool_choice` of a request.
+
+        Args:
+            choice: `"auto"`, `"none"`, `"required"`, one tool by name (a hosted one by its type), or several, of
+                which the model may call any.
+            mode: `"required"`: one of several must be called.
+
+        Raises:
+            ToolConversionError: There is no such tool.
+        """
+        return choose(self.definitions, self._wire_names(choice), mode)
+
+    def request(
+        self,
+        choice: str | Sequence[str] = "auto",
+        *,
+        mode: ChoiceMode = "auto",
+        server: ServerProfile | None = None,
+    ) -> dict[str, Any]:
+        """`tools` and `tool_choice` of a request together.
+
+        Args:
+            choice: As for `tool_choice`.
+            mode: As for `tool_choice`.
+            server: Where its profile says that a selection is not enforced, only the selected tools are sent.
+        """
+        return restrict(self.definitions, self._wire_names(choice), mode, server)
+
+    def _wire_names(self, choice: str | Sequence[str]) -> str | list[str]:
+        if isinstance(choice, str):
+            tool = self.get(choice)
+            return tool.name if tool else choice
+        return [tool.name if (tool := self.get(name)) else name for name in choice]
 
     def to_langchain(self) -> list[BaseTool]:
         """The tools as LangChain tools under their own names, for an unchanged `ToolNode`.
