@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
+from openai import BadRequestError, OpenAI
 
 from responses_adapters import __main__ as command_line
 from responses_adapters.__main__ import COMMANDS, main
@@ -217,6 +217,30 @@ def test_what_was_recorded_is_served_again(tmp_path):
     ):
         assert line.startswith("Fake orq server at ")
         assert client.responses.create(model="m", input="Hi").to_dict() == said
+
+
+def test_a_script_says_what_is_served_and_what_remains_is_an_error(tmp_path):
+    script = tmp_path / "talk.yaml"
+    script.write_text(
+        "server: orq\nturns:\n- Hello.\n- {call_tool: {name: check_room, room: Birch}}\n"
+    )
+
+    with (
+        serving("--script", str(script)) as (_, line),
+        OpenAI(base_url=address(line), api_key="fake-key", max_retries=0) as client,
+    ):
+        assert line.startswith("Fake orq server")
+        assert client.responses.create(model="m", input="Hi").output_text == "Hello."
+        assert client.responses.create(model="m", input="Hi").output[0].type == "function_call"
+        with pytest.raises(BadRequestError, match="Nothing is scripted"):
+            client.responses.create(model="m", input="Hi")
+
+    (tmp_path / "recipe.py").write_text(
+        "from openai import OpenAI; OpenAI().responses.create(model='m', input='Hi')"
+    )
+    done = run_file(tmp_path, "--script", str(script), "recipe.py")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Scripted, but never asked for:\n  call_tool('check_room'")
 
 
 def test_recording_without_the_server_s_key_is_one_line_of_advice(monkeypatch, capsys):

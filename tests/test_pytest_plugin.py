@@ -221,6 +221,23 @@ def test_a_module_that_does_not_use_the_fake_sees_no_key(run):
     result.assert_outcomes(passed=1)
 
 
+def test_a_script_beside_the_test_says_what_is_answered(run, pytester):
+    (pytester.path / "talk.yaml").write_text("turns: [Hello., Never asked for.]")
+    result = run(
+        """
+        import pytest
+
+        @pytest.mark.responses_backend(script="talk.yaml")
+        def test_it(responses_client, responses_backend):
+            answer = responses_client.responses.create(model="m", input="Hi")
+            assert answer.output_text == "Hello."
+            assert responses_backend.contexts[-1].texts == ["Hi"]
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*Never asked for.*"])
+
+
 def test_unittest_cases_can_use_the_fixture(run):
     result = run(
         """

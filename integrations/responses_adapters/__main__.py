@@ -102,13 +102,11 @@ def _port_option(parser: argparse.ArgumentParser) -> None:
 
 def _fake(arguments: argparse.Namespace) -> Backend | Replay:
     from .testing import Backend
-    from .testing.replay import Replay, load_yaml
+    from .testing.replay import load_script
 
-    if arguments.script is None:
-        brain = arguments.brain is not False
-        return Backend(arguments.server or "openai", brain=brain)
-    script = load_yaml(arguments.script)
-    return Replay.from_script(script)
+    if arguments.script is not None:
+        return load_script(arguments.script, server=arguments.server, brain=arguments.brain)
+    return Backend(arguments.server or "openai", brain=arguments.brain is not False)
 
 
 def _serve_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -27,15 +27,14 @@ def responses_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """A fresh fake Responses server that every httpx2 and httpx client of the test meets, without wiring.
 
     `@pytest.mark.responses_backend("valar", brain=True, patch=False, allow_hosts=[...])` says how it behaves;
-    further options go to `Backend`. A passing test still fails if scripted steps are left over, if a request
+    further options go to `Backend`. `script="demo.yaml"`, beside the test, says what it answers. A passing test still fails if scripted steps are left over, if a request
     came that nothing was scripted for, or if something tried to leave the machine.
     """
-    from .testing import Backend
     from .testing.patch import PatchedTransports
 
     options = _options(request.node)
     patch, allow_hosts = options.pop("patch", True), options.pop("allow_hosts", ())
-    backend = request.node.stash[_BACKEND] = Backend(**options)
+    backend = request.node.stash[_BACKEND] = _make_backend(request.path.parent, options)
     if not patch:
         yield backend
         return
@@ -115,6 +114,16 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if backend is not None:
         backend.verify()
     return result
+
+
+def _make_backend(folder: Path, options: dict[str, Any]) -> Backend:
+    from .testing import Backend
+    from .testing.replay import load_script
+
+    if "script" not in options:
+        return Backend(**options)
+    # A recording has `handle` and `verify` too, though nothing to inspect.
+    return cast("Backend", load_script(folder / options.pop("script"), **options))
 
 
 def _options(node: pytest.Item) -> dict[str, Any]:

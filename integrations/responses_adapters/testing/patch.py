@@ -31,7 +31,7 @@ TELEMETRY: Final = (
 """`host/path` of what frameworks report about themselves: answered with 202 and forgotten."""
 
 _SERVED: Final = re.compile(
-    r"/(responses|conversations|models|health|schedules|chat/completions)(/|$)"
+    r"/(responses|conversations|models|health|check|tools|agents/[^/]+/schedules|chat/completions)(/|$)"
 )
 _SERVED_ON_LOOPBACK: Final = re.compile(r"/(responses|chat/completions)(/|$)")
 

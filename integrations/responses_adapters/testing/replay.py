@@ -7,13 +7,16 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..errors import ConfigurationError, MissingExtraError
 from ..profiles import find_server
 from .wire import Fault, Frame, Reply, Request
 
-__all__ = ["Exchange", "Replay", "load_yaml"]
+if TYPE_CHECKING:
+    from .engine import Backend
+
+__all__ = ["Exchange", "Replay", "load_script", "load_yaml"]
 
 _FAULTS: Final = frozenset({"refuse", "disconnect", "reset", "stall"})
 
@@ -164,6 +167,29 @@ class Replay:
         self._unmatched.append(message)
         error = {"message": message, "type": "unrecorded_request", "param": None, "code": None}
         return Reply.json(400, {"error": error}, {"x-should-retry": "false"})
+
+
+def load_script(
+    path: str | Path, *, server: str | None = None, brain: bool | None = None
+) -> Backend | Replay:
+    """What a YAML file says: a scripted backend, or a recording to replay.
+
+    Args:
+        path: The file.
+        server: Whose behaviour to show, instead of what a script says.
+        brain: Whether rules answer what is not scripted, instead of what it says.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is no script.
+        MissingExtraError: PyYAML is not installed.
+    """
+    from .engine import Backend
+
+    script = load_yaml(path)
+    if "exchanges" in script:
+        return Replay.from_script(script)
+    named = {} if server is None else {"server": server}
+    return Backend.from_script({**script, **named}, brain=brain)
 
 
 def load_yaml(path: str | Path) -> dict[str, Any]:
