@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
-from ..tools import to_responses_tool
+from ..tools import OutputFormat
 from .background import Background
 from .bound_tools import BoundTools, tool_choice
 
-__all__ = ["ALIASES", "RequestOptions", "create_body", "format_of_tool", "text_format"]
+__all__ = ["ALIASES", "RequestOptions", "create_body", "text_format"]
 
 
 class RequestOptions(BaseModel):
@@ -130,16 +130,5 @@ def text_format(schema: Any) -> dict[str, Any]:
         return {"type": "json_schema", **inner}
     if isinstance(schema, Mapping) and schema.get("type") in {"text", "json_object", "grammar"}:
         return dict(schema)
-    return format_of_tool(to_responses_tool(schema))
-
-
-def format_of_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """The `text.format` that asks for a tool's arguments as the answer itself."""
-    described = {"description": tool["description"]} if tool.get("description") else {}
-    return {
-        "type": "json_schema",
-        "name": tool["name"],
-        **described,
-        "schema": tool["parameters"],
-        "strict": tool["strict"],
-    }
+    found: dict[str, Any] = OutputFormat(schema).text["format"]
+    return found

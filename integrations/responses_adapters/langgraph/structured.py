@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any, Literal, TypeAlias, is_typeddict
+from typing import Any, Literal, TypeAlias
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..tools import Toolbox
-from .options import format_of_tool
+from ..errors import ToolError
+from ..tools import OutputFormat
 
 __all__ = ["Method", "bind_schema", "with_parser"]
 
@@ -33,30 +32,18 @@ def bind_schema(
             any JSON object (the prompt must describe it).
         strict: As in `bind_tools`.
     """
+    shape = OutputFormat(schema, strict="auto" if strict is None else strict)
     note = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-    if method == "json_mode":
-        return model.bind(
-            response_format={"type": "json_object"}, ls_structured_output_format=note
-        ), lambda message: _validated(schema, _object(_text(message)))
-    toolbox = Toolbox([schema], strict="auto" if strict is None else strict)
-    definition = toolbox.definitions[0]
-    name = definition["name"]
-
-    def decoded(text: str) -> Any:
-        call = toolbox.decode_call(name, text)
-        if call.arguments is None:
-            raise OutputParserException(
-                f"the answer does not fit {name}: {call.error}", llm_output=text
-            )
-        return _validated(schema, call.arguments)
-
     if method == "function_calling":
         bound = model.bind_tools(
-            [schema], tool_choice=name, strict=strict, ls_structured_output_format=note
+            [shape.tool],
+            tool_choice=shape.tool.original_name,
+            ls_structured_output_format=note,
         )
-        return bound, lambda message: _validated(schema, message.tool_calls[0]["args"])
-    bound = model.bind(response_format=format_of_tool(definition), ls_structured_output_format=note)
-    return bound, lambda message: decoded(_text(message))
+        return bound, lambda message: _read(shape, json.dumps(_only_call(message)))
+    response_format = {"type": "json_object"} if method == "json_mode" else shape.text["format"]
+    bound = model.bind(response_format=response_format, ls_structured_output_format=note)
+    return bound, lambda message: _read(shape, _text(message))
 
 
 def with_parser(
@@ -80,22 +67,16 @@ def _text(message: AIMessage) -> str:
     return str(message.text)
 
 
-def _object(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise OutputParserException(f"the answer is not JSON: {error}", llm_output=text) from error
-
-
-def _validated(schema: Any, value: Any) -> Any:
-    """An instance of the schema's class; a plain dict for JSON schemas and TypedDicts."""
-    if not isinstance(schema, type) or is_typeddict(schema):
-        return value
-    try:
-        if issubclass(schema, BaseModel):
-            return schema.model_validate(value)
-        return TypeAdapter(schema).validate_python(value)
-    except ValidationError as error:
+def _only_call(message: AIMessage) -> dict[str, Any]:
+    if not message.tool_calls:
         raise OutputParserException(
-            f"the answer does not fit {schema.__name__}: {error}", llm_output=json.dumps(value)
-        ) from error
+            "the model did not answer in the shape", llm_output=message.text
+        )
+    return message.tool_calls[0]["args"]
+
+
+def _read(shape: OutputFormat, text: str) -> Any:
+    try:
+        return shape.parse(text)
+    except ToolError as error:
+        raise OutputParserException(str(error), llm_output=text) from error
