@@ -141,7 +141,7 @@ def _runtime(context: ToolContext[Any]) -> Any:
         return dataclasses.replace(context.value, tool_call_id=context.call_id)
     return ToolRuntime(
         state=context.value,
-        context=context.value,
+        context=None,
         config={},
         stream_writer=lambda _: None,
         tool_call_id=context.call_id,

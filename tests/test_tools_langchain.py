@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tools import (
+    InjectedToolArg,
+    InjectedToolCallId,
+    StructuredTool,
+    Tool,
+    ToolException,
+    tool,
+)
+from langgraph.prebuilt import InjectedState, ToolNode, ToolRuntime
+from langgraph.runtime import Runtime
+from pydantic import BaseModel
+
+from responses_adapters.tools import Toolbox, ToolError, to_responses_tool
+
+
+@tool
+def remember(
+    fact: str,
+    state: Annotated[dict[str, Any], InjectedState],
+    user: Annotated[str, InjectedState("user")],
+    call_id: Annotated[str, InjectedToolCallId],
+    weight: int = 1,
+) -> str:
+    """Remember a fact."""
+    return f"{fact} {len(state)} {user} {call_id} {weight}"
+
+
+@tool
+async def whose(name: str, runtime: ToolRuntime) -> str:
+    """Say whose it is."""
+    return f"{name} {runtime.state['user']} {runtime.tool_call_id}"
+
+
+def call(name: str, arguments: str, call_id: str = "c1") -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def shown(made: Any) -> list[str]:
+    return list(to_responses_tool(made)["parameters"]["properties"])
+
+
+async def answer(made: Any, arguments: str, context: Any = None) -> Any:
+    box = Toolbox([made])
+    (item,) = await box.execute([call(box.definitions[0]["name"], arguments)], context=context)
+    return item["output"]
+
+
+def test_injected_arguments_are_never_shown():
+    assert shown(remember) == ["fact", "weight"]
+    assert shown(whose) == ["name"]
+
+
+def test_an_argument_injected_beside_a_schema_of_its_own_is_hidden():
+    class Input(BaseModel):
+        query: str
+        user: Annotated[str, InjectedToolArg]
+
+    @tool(args_schema=Input)
+    def find(query: str, user: str) -> str:
+        """Find."""
+        return query + user
+
+    @tool(args_schema={"type": "object", "properties": {"q": {"type": "string"}, "runtime": {}}})
+    def look(q: str, runtime: ToolRuntime) -> str:
+        """Look."""
+        return q
+
+    assert shown(find) == ["query"]
+    assert shown(look) == ["q"]
+
+
+async def test_running_fills_in_state_and_call_id():
+    output = await answer(remember, '{"fact": "oak", "weight": null}', {"user": "ann", "n": 1})
+
+    assert output == "oak 2 ann c1 1"
+
+
+async def test_running_an_async_tool_fills_in_the_runtime():
+    assert await answer(whose, '{"name": "hat"}', {"user": "ann"}) == "hat ann c1"
+
+
+async def test_a_tool_of_one_string_keeps_its_argument():
+    shout = Tool(name="shout", description="Shout.", func=str.upper)
+
+    assert to_responses_tool(shout)["strict"] is True
+    assert await answer(shout, '{"__arg1": "hey"}') == "HEY"
+
+
+async def test_a_schema_that_is_a_dict_converts_and_runs():
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    double = StructuredTool.from_function(
+        func=lambda n: n * 2, name="double", description="Double.", args_schema=schema
+    )
+
+    assert await answer(double, '{"n": 4}') == "8"
+
+
+async def test_langchains_ways_to_speak_to_the_model_are_kept():
+    @tool
+    def book(room: str) -> str:
+        """Book."""
+        raise ToolException("taken; try Cedar")
+
+    assert await answer(book, '{"room": "Birch"}') == "taken; try Cedar"
+    assert (await answer(book, '{"room": 1}')).startswith("book was not run: room: Input should")
+
+
+async def test_content_blocks_become_parts():
+    @tool
+    def see() -> list[dict[str, Any]]:
+        """See."""
+        return [
+            {"type": "text", "text": "a cat"},
+            {"type": "image_url", "image_url": {"url": "https://x/cat.png"}},
+            {"type": "image", "base64": "eA==", "mime_type": "image/png"},
+        ]
+
+    assert await answer(see, "{}") == [
+        {"type": "input_text", "text": "a cat"},
+        {"type": "input_image", "image_url": "https://x/cat.png"},
+        {"type": "input_image", "image_url": "data:image/png;base64,eA=="},
+    ]
+
+
+def test_tools_that_langchain_bound_already_convert_from_their_dicts():
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+
+    made = to_responses_tool(convert_to_openai_tool(remember))
+
+    assert made["strict"] is True
+    assert made["parameters"]["properties"]["weight"]["type"] == ["integer", "null"]
+
+
+def test_a_langchain_tool_comes_back_as_itself():
+    assert Toolbox([remember]).to_langchain() == [remember]
+
+
+def test_any_tool_runs_in_an_unchanged_tool_node():
+    def add(a: int, b: int = 1) -> int:
+        """Add."""
+        if a < 0:
+            raise ToolError("a must not be negative")
+        return a + b
+
+    box = Toolbox([add])
+    node = ToolNode(box.to_langchain())
+    decoded = box.decode_call("add", '{"a": 2, "b": null}')
+    calls = [
+        {"name": decoded.name, "args": decoded.arguments, "id": "c1", "type": "tool_call"},
+        {"name": "add", "args": {"a": "x"}, "id": "c2", "type": "tool_call"},
+        {"name": "add", "args": {"a": -1}, "id": "c3", "type": "tool_call"},
+    ]
+
+    messages: list[ToolMessage] = node.invoke(
+        [AIMessage("", tool_calls=calls)],
+        {"configurable": {"__pregel_runtime": Runtime()}},
+    )
+
+    assert [message.content for message in messages] == [
+        "3",
+        "a: Input should be a valid integer, unable to parse string as an integer",
+        "a must not be negative",
+    ]
+
+
+@pytest.mark.parametrize("as_dict", [True, False])
+def test_the_langchain_tool_shows_the_tools_own_schema(as_dict: bool):
+    def add(a: int, b: int = 1) -> int:
+        """Add."""
+        return a + b
+
+    (made,) = Toolbox([add]).to_langchain()
+    schema = made.args_schema if as_dict else made.tool_call_schema
+
+    assert isinstance(schema, dict)
+    assert schema["required"] == ["a"]
+    assert schema["properties"]["b"]["default"] == 1
