@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from responses_adapters.__main__ import make_parser
+from responses_adapters.testing import Backend
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "cookbook").glob("testing_*.md"))
@@ -67,3 +69,12 @@ def test_every_command_shown_is_one_that_exists(page):
     assert ours
     for words in ours:
         make_parser().parse_args(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_script_shown_can_be_played(page):
+    scripts = [yaml.safe_load(code) for code in fences(page, "yaml")]
+
+    assert scripts
+    for script in scripts:
+        Backend.from_script(script)

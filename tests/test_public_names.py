@@ -60,6 +60,7 @@ PUBLIC = {
         "PatchedTransports",
         "Recorded",
         "Refusal",
+        "Replay",
         "Reply",
         "Request",
         "ResponsesServer",
