@@ -165,6 +165,18 @@ def test_structured_output_fits_its_schema() -> None:
         ({"type": "string", "default": "x"}, "nothing", "x"),
         ({"const": "k"}, "", "k"),
         ({"type": "string", "maxLength": 3}, "abcdef", "abc"),
+        ({"type": "string", "format": "time"}, "at midnight or at 12:30am", "00:00"),
+        ({"type": "string", "format": "time"}, "at 12:30am", "00:30"),
+        ({"type": "string", "format": "date"}, "on 2027-01-02", "2027-01-02"),
+        ({"type": "string", "format": "date"}, "tomorrow", "tomorrow"),
+        ({"type": "string", "format": "uri"}, "see https://x.io/a", "https://x.io/a"),
+        ({"type": "string", "description": "ISO date"}, 'say "this thing"', "this thing"),
+        ({"type": "integer", "minimum": 2}, "no number", 2),
+        ({"type": "integer"}, "2.5 and 3", 3),
+        ({"enum": ["a", "b"]}, "neither", "a"),
+        ({"type": "null"}, "x", None),
+        ({"anyOf": True}, "x", "x"),
+        ({"items": {"type": "integer"}}, "4", [4]),
     ],
 )
 def test_a_value_is_found_in_the_text(schema: Any, text: str, value: Any) -> None:
@@ -178,3 +190,42 @@ def test_an_optional_argument_that_was_not_mentioned_is_left_out() -> None:
         "required": ["a"],
     }
     assert fill(schema, "1") == {"a": 1}
+
+
+def test_an_argument_is_found_beside_its_name() -> None:
+    schema = {"type": "object", "properties": {"project": {"type": "string"}}}
+    assert fill(schema, "Close project Atlas now") == {"project": "Atlas"}
+    assert fill(schema, "Close the project called Atlas") == {"project": "Atlas"}
+    flag = {"type": "object", "properties": {"urgent": {"type": "boolean"}}}
+    assert fill(flag, "This is urgent") == {"urgent": True}
+
+
+def test_it_calls_a_custom_tool_with_what_was_said() -> None:
+    be = Backend(brain=True)
+    tool = {"type": "custom", "name": "search_notes"}
+    body = json.dumps({"model": "m", "input": "Search notes on fish", "tools": [tool]}).encode()
+    reply = be.handle(Request("POST", "/v1/responses", body=body))
+    assert isinstance(reply.body, bytes)
+    (call,) = json.loads(reply.body)["output"]
+    assert (call["type"], call["input"]) == ("custom_tool_call", "Search notes on fish")
+
+
+def test_broken_arguments_in_the_history_do_not_trouble_it() -> None:
+    be = Backend(brain=True)
+    history = [
+        {"type": "message", "role": "user", "content": "Check room Birch"},
+        {"type": "function_call", "call_id": "c", "name": "check_room", "arguments": "{"},
+        {"type": "function_call_output", "call_id": "c", "output": '{"free": true}'},
+    ]
+    body = json.dumps({"model": "m", "input": history, "tools": ROOMS}).encode()
+    reply = be.handle(Request("POST", "/v1/responses", body=body))
+    assert isinstance(reply.body, bytes)
+    (message,) = json.loads(reply.body)["output"]
+    assert message["content"][0]["text"] == "Here is the result. Check room: free: yes."
+
+
+def test_it_greets_when_nothing_was_said() -> None:
+    body = json.dumps({"model": "m", "input": []}).encode()
+    reply = Backend(brain=True).handle(Request("POST", "/v1/responses", body=body))
+    assert isinstance(reply.body, bytes)
+    assert json.loads(reply.body)["output"][0]["content"][0]["text"] == "Hello."

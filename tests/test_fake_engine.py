@@ -352,3 +352,30 @@ def test_many_threads_share_one_backend() -> None:
     assert answers == {name: [f"{name} {n}" for n in range(20)] for name in "abcdefgh"}
     assert len({recorded.response_id for recorded in be.creates}) == 160
     assert {len(context) for context in be.contexts} == set(range(1, 40, 2))
+
+
+def test_assertions_say_what_they_miss() -> None:
+    be = Backend(brain=lambda context: "ok")
+    _, first = post(be, input="a")
+    with pytest.raises(AssertionError, match="there is no earlier response"):
+        be.assert_replayed()
+    with pytest.raises(AssertionError, match="no request created resp_x"):
+        be.assert_chain(first["id"], "resp_x")
+    post(be, b"{")
+    assert be.requests[-1].json is None
+    assert be.requests[-1].input is None
+    post(be, input="b", tools=[WEATHER, {"type": "web_search"}])
+    assert sorted(be.requests[-1].tools) == ["weather", "web_search"]
+
+
+def test_a_replay_is_compared_by_what_it_says_where_ids_do_not_matter() -> None:
+    be = Backend()
+    be.reason(summary="s").call_tool("f", call_id="c").then.reply("ok")
+    _, first = post(be, input="a")
+    said = [
+        {name: value for name, value in item.items() if name not in {"id", "status"}}
+        for item in first["output"]
+    ]
+    output = {"type": "function_call_output", "call_id": "c", "output": "x"}
+    post(be, input=[{"role": "user", "content": "a"}, *said, output])
+    be.assert_replayed(verbatim=False)

@@ -89,3 +89,17 @@ def test_a_script_must_keep_to_what_the_request_allows() -> None:
         loose = Backend().configure(strict_choice=False)
         script(loose)
         assert "output" in ask(loose, tools=tools, **fields)
+
+
+def test_hosted_calls_beyond_the_limit_are_ignored() -> None:
+    be = Backend()
+    be.search_web("a").search_web("b").call_tool("f").reply("done").times(2)
+    kinds = [item["type"] for item in ask(be, max_tool_calls=1)["output"]]
+    assert kinds == ["web_search_call", "function_call", "message"]
+    be.configure(strict_pairs=False)
+    assert len(ask(be)["output"]) == 4
+
+
+def test_a_text_has_a_longest_length() -> None:
+    error = ask(Backend(), "x" * 10_485_761)["error"]
+    assert (error["param"], error["code"]) == ("input", "string_above_max_length")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from responses_adapters.errors import ConfigurationError
 from responses_adapters.testing import Backend, Context, Request, Turn
 
 
@@ -294,3 +295,39 @@ def test_reasoning_is_sealed_when_scripted_or_asked_for() -> None:
     assert sealed["encrypted_content"].startswith("gAAAA")
     asked = ask(be, include=["reasoning.encrypted_content"])["output"][0]
     assert asked["encrypted_content"] != sealed["encrypted_content"]
+
+
+def test_an_unknown_failure_or_endpoint_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(ConfigurationError, match="Did you mean 'rate_limit_exceeded'"):
+        Backend().fail("rate_limit_exceded")
+    with pytest.raises(ConfigurationError, match="Did you mean 'retrieve'"):
+        Backend().fail(500, endpoint="retrive")
+
+
+def test_a_failure_that_never_came_is_listed() -> None:
+    be = Backend().fail(500, endpoint="retrieve")
+    with pytest.raises(AssertionError, match=r"fail\(500, times=1\) of retrieve"):
+        be.verify()
+
+
+def test_what_is_left_over_is_told_whatever_it_is() -> None:
+    be = Backend()
+    be.truncate(after=2)
+    be.refuse("no").incomplete()
+    be.search_web("a")
+    be.respond([])
+    with pytest.raises(AssertionError) as caught:
+        be.verify()
+    assert str(caught.value).splitlines()[1:] == [
+        "  truncate(after=2)",
+        "  reply('no') ending incomplete",
+        "  web_search_call",
+        "  an empty turn",
+    ]
+
+
+def test_a_turn_of_no_script_has_nothing_after_it_and_a_queue_does_not_repeat_for_ever() -> None:
+    with pytest.raises(ValueError, match="belongs to no script"):
+        _ = Turn().then
+    with pytest.raises(ValueError, match="needs a rule"):
+        Backend().reply("x").always()

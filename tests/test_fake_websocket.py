@@ -88,3 +88,21 @@ def test_scripted_failures_and_keys_count_on_sockets_too() -> None:
     session = be.socket(headers={"authorization": "Bearer sk-1"})
     assert ask(session)[-1]["type"] == "response.completed"
     assert [recorded.status for recorded in be.creates] == [429, 401, 200]
+
+
+def test_scripted_faults_break_a_socket_where_they_were_put() -> None:
+    be = Backend(brain=lambda context: "one two")
+    session = be.socket()
+    be.truncate(after=2)
+    assert len(ask(session)) == 2
+    assert session.fault is None
+    be.disconnect(after=1)
+    assert len(ask(session)) == 1
+    assert session.fault == "disconnect"
+    be.disconnect(kind="reset")
+    turns = len(be.contexts)
+    assert ask(session) == []
+    assert (session.fault, len(be.contexts)) == ("reset", turns)
+    be.error_event("oops", after=1)
+    assert ask(session)[-1]["code"] == "oops"
+    assert session.fault is None

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from .engine import Backend
     from .journal import Recorded
     from .patch import NetworkBlockedError, PatchedTransports
-    from .replay import Replay
     from .script import Turn
     from .server import ResponsesServer
     from .servers import BEHAVIOURS
@@ -27,7 +26,6 @@ __all__ = [
     "PatchedTransports",
     "Recorded",
     "Refusal",
-    "Replay",
     "Reply",
     "Request",
     "ResponsesServer",
@@ -47,7 +45,6 @@ _HOMES = {
     "PatchedTransports": "patch",
     "Recorded": "journal",
     "Refusal": "behaviour",
-    "Replay": "replay",
     "Reply": "wire",
     "Request": "wire",
     "ResponsesServer": "server",

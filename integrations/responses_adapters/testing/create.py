@@ -10,7 +10,7 @@ from .context import Context, Item, as_items, text_of
 from .damage import WIRE_FAULTS, Damage, apply_damages
 from .events import encode_event, event_log, sse, without
 from .journal import Recorded
-from .limits import fit_window
+from .limits import fit_window, limit_tool_calls
 from .parameters import check_form, check_presence
 from .problems import ApiError, error_reply
 from .refusals import check_guardrails, check_refusals
@@ -84,6 +84,7 @@ def run(
     turn, damages = backend.answer(context)
     for change in backend.behaviour.turned:
         turn = change(backend, turn, body)
+    turn = limit_tool_calls(turn, body.get("max_tool_calls"))
     conversation = _conversation_of(backend, body)
     stored = _respond(backend, body, context, turn)
     backend.store.note(stored.body["output"])

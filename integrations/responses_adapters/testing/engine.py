@@ -10,8 +10,9 @@ from .brain import RuleBrain
 from .context import Context
 from .damage import WIRE_FAULTS, Damage, WireVerbs
 from .journal import Journal, Recorded
+from .names import check_names
 from .problems import FAILURES, ApiError, error_reply
-from .routes import route
+from .routes import ENDPOINTS, route
 from .rules import Pattern, Rule, contradicts, make_rule
 from .scenario import play
 from .script import Failure, Line, Turn, Verbs, describe
@@ -143,12 +144,14 @@ class Backend(Verbs, WireVerbs, ServerState, Journal):
             headers: Further headers, such as `x-should-retry`.
             body: The raw body instead of an error object, such as a gateway's HTML page.
             endpoint: Which requests: `"create"`, `"retrieve"`, `"delete"`, `"cancel"` … as named in `routes`.
+
+        Raises:
+            ConfigurationError: There is no such failure or endpoint.
         """
-        known = (
-            FAILURES.get(status, (500, "", None))
-            if isinstance(status, str)
-            else FAILURES.get(status)
-        )
+        if isinstance(status, str):
+            check_names([status], [name for name in FAILURES if isinstance(name, str)], "failure")
+        check_names([endpoint], ENDPOINTS, "fail(endpoint=)")
+        known = FAILURES.get(status)
         default = known or (int(status), "The server had an error.", None)
         extra = dict(headers or {})
         wait = 0.005 if retry_after is None and default[0] == 429 else retry_after
@@ -280,6 +283,8 @@ class Backend(Verbs, WireVerbs, ServerState, Journal):
             AssertionError: It lists what was left over and what was not answered.
         """
         left = [describe(step) for step in self._queue.steps]
+        for name, failures in self._failures.items():
+            left += [f"{describe(failure)} of {name}" for failure in failures]
         left += [
             f"{rule} -> {', '.join(map(describe, rule.steps)) or 'nothing'}"
             for rule in self._rules

@@ -176,10 +176,11 @@ class _Filler:
         return found or _MISSING
 
     def _named(self, name: str, words: list[str]) -> Any:
-        spoken = _spaced(name)
-        beside = re.search(rf"({_NAME}) {re.escape(spoken)}\b", self._text) or re.search(
-            rf"\b{re.escape(spoken)} (?:is |called |named )?({_NAME})", self._text
-        )
+        spoken = re.escape(_spaced(name))
+        before = re.search(rf"({_NAME}) {spoken}\b", self._text)
+        after = re.search(rf"\b{spoken} (?:is |called |named )?({_NAME})", self._text)
+        # A capital at the start of the text may be only the start of a sentence.
+        beside = after if before is None or (after and before.start() == 0) else before
         if beside:
             return re.sub(r"^(?:The|A|An|Is|Please|Book|Check|Reserve) ", "", beside.group(1))
         if self._quoted:

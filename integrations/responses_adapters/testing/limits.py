@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 from .behaviour import Behaviour
-from .context import Context, count_tokens
+from .context import CALL_OUTPUTS, Context, Item, count_tokens
 from .problems import ApiError
+from .script import Turn
 
-__all__ = ["RateLimit", "count_context", "fit_window", "read_from_cache"]
+__all__ = ["RateLimit", "count_context", "fit_window", "limit_tool_calls", "read_from_cache"]
 
 _CACHE_FLOOR = 1024
 _CACHE_STEP = 128
@@ -72,6 +73,25 @@ def _shared_length(one: Context, other: Context) -> int:
     if one[:length] == other[:length]:
         return length
     return next(i for i in range(length) if one[i] != other[i])
+
+
+def limit_tool_calls(turn: Turn, limit: int | None) -> Turn:
+    """The turn without the hosted calls beyond `max_tool_calls`; attempts beyond it are ignored."""
+    if limit is None:
+        return turn
+    kept: list[Item] = []
+    for part in turn.parts:
+        if _is_hosted_call(part):
+            limit -= 1
+            if limit < 0:
+                continue
+        kept.append(part)
+    return turn.saying(kept)
+
+
+def _is_hosted_call(part: Item) -> bool:
+    kind = part["type"]
+    return ":" in kind or (kind.endswith("_call") and kind not in CALL_OUTPUTS)
 
 
 class RateLimit:

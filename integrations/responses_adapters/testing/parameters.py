@@ -71,6 +71,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "top_p": (0, 1),
 }
 
+_LONGEST = 10_485_760
+"""Characters of a text, by the specification."""
+
 _SOURCES = ("input", "previous_response_id", "prompt", "conversation")
 
 _CHOICES = {
@@ -96,6 +99,8 @@ def check_form(body: Mapping[str, Any], behaviour: Behaviour) -> None:
         elif value is not None:
             check_type(name, value, *known)
             _check_range(name, value, behaviour.ranges.get(name, _RANGES.get(name)))
+    if isinstance(body.get("input"), str) and len(body["input"]) > _LONGEST:
+        raise too_long("input", _LONGEST, len(body["input"]))
     if isinstance(body.get("input"), list):
         check_items(body["input"], refuse_unknown=refuse_unknown, strict=behaviour.strict_form)
     check_tools(body.get("tools") or ())

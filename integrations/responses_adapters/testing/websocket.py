@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from .context import Item
 from .create import run
+from .damage import apply_damages
 from .events import to_json
 from .journal import Recorded
 from .problems import ApiError
 from .store import Stored
-from .wire import Request
+from .wire import Fault, Frame, Request
 
 if TYPE_CHECKING:
     from .engine import Backend
@@ -32,6 +33,9 @@ class SocketSession:
         backend: Answers.
         path: Path of the upgrade request.
         headers: Its headers.
+
+    Attributes:
+        fault: What ends the connection after the messages so far, `None` if nothing does.
     """
 
     def __init__(
@@ -46,24 +50,34 @@ class SocketSession:
         self._headers = headers or {}
         self._held: dict[str, Stored] = {}
         self._opened = backend.clock.now
+        self.fault: Fault | None = None
 
     def receive(self, text: str) -> Iterator[str]:
-        """Answer one message of the client with the messages of the server."""
+        """Answer one message of the client with the messages of the server, up to a scripted fault."""
         backend = self._backend
         with backend.locked:
             request = Request("POST", self._path, {}, self._headers, text.encode())
             recorded = Recorded(request)
             backend.requests.append(recorded)
             try:
-                messages = self._answer(recorded)
+                frames = self._answer(recorded)
             except ApiError as error:
-                messages = [_refusal(error)]
+                frames = [Frame(_refusal(error).encode())]
                 recorded.status = error.status
                 self._held.pop(recorded.previous_response_id or "", None)
                 backend.store.drop(recorded.previous_response_id or "")
-        return iter(messages)
+        return self._spoken(frames)
 
-    def _answer(self, recorded: Recorded) -> list[str]:
+    def _spoken(self, frames: list[Frame]) -> Iterator[str]:
+        for frame in frames:
+            self.fault = frame.fault
+            if frame.fault not in {None, "stall"}:
+                return
+            text = frame.data.decode()
+            if text:
+                yield text if text.startswith("{") else text.split("data: ", 1)[-1].strip()
+
+    def _answer(self, recorded: Recorded) -> list[Frame]:
         backend = self._backend
         if backend.clock.now - self._opened >= _LIFETIME:
             raise ApiError(
@@ -72,12 +86,15 @@ class SocketSession:
                 code="websocket_connection_limit_reached",
             )
         backend.check_access(recorded, "create")
-        backend.meet_failure()
+        lost = backend.meet_failure()
+        if lost is not None:
+            return [Frame(fault=lost.fault)]
         body = _create_body(recorded)
-        stored, _ = run(backend, recorded, body, held=self._held)
+        stored, damages = run(backend, recorded, body, held=self._held)
         self._held = {stored.id: stored}
         recorded.status = 200
-        return [to_json(event) for event in stored.log]
+        frames = [Frame(to_json(event).encode()) for event in stored.log]
+        return apply_damages(frames, damages)
 
 
 def _create_body(recorded: Recorded) -> Item:
