@@ -156,6 +156,26 @@ def test_tokens_reach_the_messages_stream_of_the_graph(responses_backend: Backen
     assert chunks == ["one", " two", " three"]
 
 
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+def test_the_v3_event_stream_leaves_the_same_state(responses_backend: Backend) -> None:
+    responses_backend.reason("hm", summary="I add", encrypted=True).call_tool("add", a=1, b=2)
+    responses_backend.reply("3").then.reply("sure")
+    graph = loop(node(tools=[add]), saver=InMemorySaver())
+    run = graph.stream_events(says("1+2?"), THREAD, version="v3")
+    assert [message.text for message in run.messages if str(message.text)]
+    graph.invoke(says("sure?"), THREAD)
+    assert [len(each.input) for each in responses_backend.creates] == [1, 1, 1]
+
+
+async def test_v2_events_tell_of_the_model_and_its_tokens(responses_backend: Backend) -> None:
+    responses_backend.reply("one two")
+    names = [
+        event["event"] async for event in loop(node()).astream_events(says("hi"), version="v2")
+    ]
+    assert names.count("on_chat_model_stream") >= 2
+    assert names.count("on_chat_model_end") == 1
+
+
 class WithKey(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     previous_response_id: str | None
@@ -663,7 +683,7 @@ def test_system_messages_alone_are_no_conversation() -> None:
         (lambda: node(server=None, base_url="gw/v1"), ConfigurationError, "not an http"),
         (lambda: ChatResponses(api_key="x"), ConfigurationError, "needs a model"),
         (lambda: node(store=InMemorySaver()), ConfigurationError, "compile"),
-        (lambda: node(output_version="v1"), ConfigurationError, "content_blocks"),
+        (lambda: node(output_version="v0"), ConfigurationError, "standard blocks"),
         (
             lambda: ResponsesNode(ChatResponses("m", **GATEWAY), temperature=1),
             ConfigurationError,

@@ -16,7 +16,7 @@ from ..errors import ResponseIncompleteError
 from ..protocol.turn import Event, Outcome, Turn
 from .answers import to_message
 from .bound_tools import BoundTools
-from .messages import STAMP, fingerprint
+from .messages import STAMP, fingerprint, in_standard_blocks
 from .streaming import AnswerStream
 
 __all__ = ["Call", "chain_name", "current_metadata", "running"]
@@ -31,6 +31,7 @@ class Call:
         transport: Options of the client that runs the turn.
         on_incomplete: What to do when the answer was cut short by a limit.
         emit_events: Whether the graph's `"custom"` stream hears of recoveries.
+        standard_content: Whether content is LangChain's standard blocks rather than the server's own.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Call:
         transport: Mapping[str, Any],
         on_incomplete: Literal["return", "raise"],
         emit_events: bool,
+        standard_content: bool,
     ) -> None:
         self.turn = turn
         self.transport = transport
@@ -52,6 +54,7 @@ class Call:
         )
         self._raises = on_incomplete == "raise"
         self._emit_events = emit_events
+        self._standard_content = standard_content
 
     def answer(self, outcome: Outcome) -> AIMessage:
         """The stamped message of the finished response.
@@ -70,6 +73,8 @@ class Call:
                 server=self.turn.profile.name,
             )
         message = to_message(response, self._decode)
+        if self._standard_content:
+            message = in_standard_blocks(message)
         message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
         if outcome.how == "recovered" and not self.turn.stream:
             self._emit({"type": "responses_adapters.recovered", "why": outcome.why})

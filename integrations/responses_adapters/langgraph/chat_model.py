@@ -37,6 +37,7 @@ _CALL_OPTIONS: Final = frozenset(
         "extra_headers",
         "instructions",
         "ls_structured_output_format",
+        "model",
         "previous_response_id",
         "stream",
         "strict",
@@ -78,6 +79,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
         http_async_client: HTTP client for asynchronous calls.
         stamp_secret: What stamps are sealed with, where workers do not share one API key.
         streaming: Whether `invoke` streams too.
+        output_version: `"responses/v1"` keeps content as the server sent it, `"v1"` makes it LangChain's standard
+            blocks and keeps the server's items beside them; `message.content_blocks` is standard either way.
 
     Raises:
         UnknownServerError: No server has that name.
@@ -107,7 +110,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     http_async_client: Any = None
     stamp_secret: SecretStr | None = None
     streaming: bool = False
-    output_version: str | None = None
+    output_version: str | None = "responses/v1"
 
     _connection: Connection = PrivateAttr()
     _tools: BoundTools | None = PrivateAttr(default=None)
@@ -129,10 +132,10 @@ class ChatResponses(RequestOptions, BaseChatModel):
             ConfigurationError: One is misspelt, or of another meaning here.
         """
         refuse_unknown("ChatResponses", options, [*cls.model_fields, *ALIASES])
-        if options.get("output_version") not in {None, "responses/v1"}:
+        if options.get("output_version") not in {None, "responses/v1", "v1"}:
             raise ConfigurationError(
-                "content stays as the server sent it, so that it can be replayed: read message.content_blocks for"
-                " LangChain's standard blocks, and leave output_version out"
+                'output_version= is "responses/v1" (content as the server sent it, the default) or "v1" (LangChain\'s'
+                " standard blocks in content, with the server's items kept beside them)"
             )
         store = options.get("store")
         if store is not None and not isinstance(store, bool):
@@ -151,6 +154,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             base_url=self.base_url,
             api_key=self.api_key.get_secret_value() if self.api_key else None,
         )
+        self.api_key = SecretStr(endpoint.api_key) if endpoint.api_key else None
         return OwnClients(
             endpoint,
             stamp_secret=secret,
@@ -186,7 +190,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = self._connection.profile.name
-        params["ls_model_name"] = self.model
+        params["ls_model_name"] = kwargs.get("model", self.model)
         if (limit := kwargs.get("max_output_tokens", self.max_output_tokens)) is not None:
             params["ls_max_tokens"] = limit
         return params
@@ -360,7 +364,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
             instructions=full_instructions,
             seed=seed,
         )
-        body = create_body(self.model, self, options, tools=tools)
+        model = options.pop("model", self.model)
+        body = create_body(model, self, options, tools=tools)
         transport: dict[str, Any] = {"extra_headers": headers, "timeout": self.timeout}
         waits = options.get("background", self.background)
         background = (
@@ -390,6 +395,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             transport=transport,
             on_incomplete=self.on_incomplete,
             emit_events=self.emit_events,
+            standard_content=self.output_version == "v1",
         )
 
     def _tools_of(self, options: dict[str, Any]) -> BoundTools | None:

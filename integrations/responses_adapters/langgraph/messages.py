@@ -29,12 +29,16 @@ __all__ = [
     "STAMP",
     "conversation_items",
     "fingerprint",
+    "in_standard_blocks",
     "lift_instructions",
     "to_items",
 ]
 
 STAMP: Final = "responses"
 """Key of an answer's stamp in its `response_metadata`."""
+
+_SERVER_CONTENT: Final = "responses_content"
+"""Key of the server's own blocks in `response_metadata`, where content holds LangChain's standard blocks instead."""
 
 CUSTOM_INPUT: Final = "__arg1"
 """The argument that holds a custom tool's free text in `tool_calls` (LangChain's convention)."""
@@ -88,7 +92,7 @@ def to_items(message: BaseMessage, *, custom_calls: Iterable[str] = ()) -> list[
         ConfigurationError: The message holds something that the Responses API cannot express.
     """
     if isinstance(message, AIMessage):
-        return list(_Answer(message).items())
+        return list(_Answer(_as_sent(message)).items())
     if isinstance(message, ToolMessage):
         return [_tool_output(message, custom_calls)]
     role = _role(message)
@@ -112,6 +116,31 @@ def to_items(message: BaseMessage, *, custom_calls: Iterable[str] = ()) -> list[
     if parts:
         items.insert(0, {"type": "message", "role": role, "content": parts})
     return items
+
+
+def in_standard_blocks(message: AIMessage) -> AIMessage:
+    """An answer with LangChain's standard blocks as content, and the server's items beside them for replay."""
+    metadata = {
+        **message.response_metadata,
+        "output_version": "v1",
+        _SERVER_CONTENT: message.content,
+    }
+    return message.model_copy(
+        update={"content": message.content_blocks, "response_metadata": metadata}
+    )
+
+
+def _as_sent(message: AIMessage) -> AIMessage:
+    """The answer with the server's own blocks as content, if its standard blocks still say the same."""
+    raw = message.response_metadata.get(_SERVER_CONTENT)
+    if raw is None:
+        return message
+    metadata = {k: v for k, v in message.response_metadata.items() if k != "output_version"}
+    original = message.model_copy(update={"content": raw, "response_metadata": metadata})
+    same = [_essence(block) for block in original.content_blocks] == [
+        _essence(block) for block in message.content
+    ]
+    return original if same else message
 
 
 def fingerprint(message: BaseMessage) -> bytes:
