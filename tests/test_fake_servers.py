@@ -112,3 +112,60 @@ def test_openai_tells_its_rate_limit_and_keeps_it() -> None:
     ].removesuffix("s")
     be.clock.advance(60)
     assert be.handle(request).status == 200
+
+
+FULL = {
+    "id", "object", "created_at", "completed_at", "status", "incomplete_details", "model",
+    "previous_response_id", "instructions", "output", "error", "tools", "tool_choice", "truncation",
+    "parallel_tool_calls", "text", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs",
+    "temperature", "reasoning", "usage", "max_output_tokens", "max_tool_calls", "store", "background",
+    "service_tier", "metadata", "safety_identifier", "prompt_cache_key",
+}  # fmt: skip
+THREE = {"input_tokens", "output_tokens", "total_tokens"}
+DETAILS = {"input_tokens_details", "output_tokens_details"}
+ALL_EVENTS = {
+    "response.created", "response.in_progress", "response.output_item.added",
+    "response.content_part.added", "response.output_text.delta", "response.output_text.done",
+    "response.content_part.done", "response.output_item.done", "response.completed",
+    "response.function_call_arguments.delta", "response.function_call_arguments.done",
+}  # fmt: skip
+DESCRIPTIONS: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "valar": (FULL | {"input"}, THREE | DETAILS | {"prompt_tokens", "completion_tokens"}, set()),
+    "blackbox": (
+        FULL,
+        {"input_tokens", "output_tokens"},
+        {
+            "response.created",
+            "response.output_text.delta",
+            "response.output_text.done",
+            "response.completed",
+        },
+    ),
+    "orq": (FULL | {"input", "variables", "telemetry"}, THREE | DETAILS, ALL_EVENTS),
+    "otari": (FULL, THREE | DETAILS, ALL_EVENTS),
+    "aleph-alpha": (FULL, THREE, ALL_EVENTS),
+    "openrouter": (FULL, THREE | DETAILS, ALL_EVENTS),
+    "vllm": (FULL, THREE | DETAILS, ALL_EVENTS),
+    "ollama": (FULL, THREE | DETAILS, ALL_EVENTS),
+    "litellm": (FULL, THREE | DETAILS, ALL_EVENTS),
+}
+"""What each server's pages say a body, its usage and a stream hold; no events where it does not stream."""
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_bodies_and_streams_hold_what_the_server_describes(name: str) -> None:
+    fields, usage, events = DESCRIPTIONS[name]
+    be = Backend(name, brain=lambda context: Turn().reply("one two").call_tool("f", a=1))
+    _, response = ask(be)
+    assert set(response) - {"user"} == fields
+    assert set(response["usage"]) == usage
+    reply = be.handle(Request("POST", PATH, body=b'{"model":"m","input":"hi","stream":true}'))
+    if not events:
+        assert reply.status == 400
+        return
+    assert not isinstance(reply.body, bytes)
+    lines = b"".join(frame.data for frame in reply.body).decode().splitlines()
+    told = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    assert {event["type"] for event in told} == events
+    final = told[-1]["response"]
+    assert [item["type"] for item in final["output"]] == ["message", "function_call"]
