@@ -169,10 +169,11 @@ def _parameters(target: _Target, described: dict[str, str]) -> Iterator[Paramete
 def _unpacked(holder: str, options: Any, described: dict[str, str]) -> Iterator[Parameter]:
     """`**options: Unpack[Options]` names its keywords."""
     for name, annotation in typing.get_type_hints(options, include_extras=True).items():
-        if _form(annotation) in ("Required", "NotRequired"):
+        form = _form(annotation)  # postponed annotations hide it from __required_keys__
+        optional = form == "NotRequired" or (not form and name not in options.__required_keys__)
+        if form in ("Required", "NotRequired"):
             (annotation,) = get_args(annotation)
         annotation = _documented(annotation, described.get(name))
-        optional = name not in options.__required_keys__
         yield Parameter(name, annotation, optional=optional, holder=holder)
 
 

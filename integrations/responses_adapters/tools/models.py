@@ -28,7 +28,7 @@ def read_type(kind: Any) -> Source:
     is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
     schema = json_schema_of(kind if is_model else validator, name)
     prose, described = _documentation(kind)
-    _fill_descriptions(schema, described)
+    _document(schema, prose, described)
 
     def run(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
         del context
@@ -76,11 +76,13 @@ def _annotated_texts(kind: Any) -> dict[str, str]:
     return found
 
 
-def _fill_descriptions(schema: dict[str, Any], described: dict[str, str]) -> None:
-    """Give a description to each property that has none of its own."""
+def _document(schema: dict[str, Any], prose: str, described: dict[str, str]) -> None:
+    """Put the docstring where it belongs: the prose at the root, the rest at fields that say nothing themselves."""
     target = schema
     if "$ref" in schema:
         target = schema["$defs"].get(schema["$ref"].removeprefix("#/$defs/"), {})
+    if prose:
+        target["description"] = prose
     for name, text in described.items():
         child = target.get("properties", {}).get(name)
         if child is not None:
