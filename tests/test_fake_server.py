@@ -102,6 +102,18 @@ def test_a_server_is_there_as_soon_as_it_is_entered_and_gone_when_left(client):
         client.get(f"{server.base_url}/models")
 
 
+def test_a_callback_that_raises_is_an_answer_that_says_so(server, client):
+    backend = Backend()
+    backend.on(predicate=lambda context: 1 / 0).reply("never")
+
+    with server.mount(backend) as tenant:
+        answer = client.post(f"{tenant.base_url}/responses", json={"model": "m", "input": "Hi"})
+
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" in answer.json()["error"]["message"]
+    assert answer.headers["x-should-retry"] == "false"
+
+
 def test_a_server_ends_although_a_client_still_reads():
     with ResponsesServer(streaming(Frame(b"one"), Frame(fault="stall"))) as server:
         connection = socket.create_connection(("127.0.0.1", server.port))

@@ -197,6 +197,28 @@ def _wait(ready: str) -> None:
     stop.wait()
 
 
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="address of the API, or the name of a known server")
+    parser.add_argument("--key", help="(default: the server's environment variable)")
+    parser.add_argument("--model", metavar="NAME", help="(default: the first that the server lists)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--save", metavar="FILE", help='write the profile, to be used as server="FILE" (.toml)'
+    )
+    parser.add_argument(
+        "--requests", type=int, default=25, metavar="N", help="make at most N (default: 25)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=60, metavar="S", help="seconds for each (default: 60)"
+    )
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from .doctor import run
+
+    return run(arguments)
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import main as demo
 
@@ -209,6 +231,12 @@ COMMANDS: Final = (
         help="a room-booking conversation through LangGraph and PydanticAI",
         run=_demo,
         forwards=True,
+    ),
+    Command(
+        name="doctor",
+        help="find out what a Responses server can do, and which settings suit it",
+        options=_doctor_options,
+        run=_doctor,
     ),
     Command(
         name="serve",

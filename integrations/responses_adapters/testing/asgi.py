@@ -59,20 +59,14 @@ class FakeApp:
         if body is None:
             return
         backend, path = self._route(scope["path"])
-        if backend is None:
-            message = f"No backend is mounted at {scope['path']}."
-            reply = Reply.json(404, {"error": {"message": message, "type": "not_found_error"}})
-        else:
-            reply = backend.handle(
-                Request(
-                    method=scope["method"].upper(),
-                    path=path,
-                    query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
-                    headers=_headers(scope),
-                    body=body,
-                )
-            )
-        await self._send(scope, receive, send, reply)
+        request = Request(
+            method=scope["method"].upper(),
+            path=path,
+            query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+            headers=_headers(scope),
+            body=body,
+        )
+        await self._send(scope, receive, send, _answer(backend, request))
 
     async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         """Drive the backend's own session; one that has none, or another path, refuses the handshake."""
@@ -101,16 +95,11 @@ class FakeApp:
             if reply.fault is not None:
                 await self._break(scope, reply.fault, gone)
                 return
-            headers = [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in reply.headers.items()
-            ]
             if isinstance(reply.body, bytes):
-                headers.append((b"content-length", str(len(reply.body)).encode()))
-            await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-            if isinstance(reply.body, bytes):
-                await send({"type": "http.response.body", "body": reply.body})
-            elif await self._stream(scope, send, reply.body, gone):
+                await send_whole(send, reply)
+                return
+            await send(_start(reply))
+            if await self._stream(scope, send, reply.body, gone):
                 await send({"type": "http.response.body"})
         finally:
             gone.cancel()
@@ -150,9 +139,44 @@ class FakeApp:
         await gone
 
 
+def _answer(backend: Handler | None, request: Request) -> Reply:
+    if backend is None:
+        return error_json(404, f"No backend is mounted for {request.path}.")
+    try:
+        return backend.handle(request)
+    except Exception as error:  # noqa: BLE001 - in process it reaches the test; here only an answer does
+        return error_json(500, f"The fake itself failed, in a callback or by a bug: {error!r}")
+
+
+def error_json(status: int, message: str) -> Reply:
+    """An answer of the carrier's own, which no client should try again."""
+    error = {"message": message, "type": "fake_error", "param": None, "code": None}
+    return Reply.json(status, {"error": error}, {"x-should-retry": "false"})
+
+
 def _headers(scope: Message) -> dict[str, str]:
     return {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+
+
+async def send_whole(send: Send, reply: Reply) -> None:
+    """Send a reply whose body is bytes."""
+    assert isinstance(reply.body, bytes)  # noqa: S101 - the caller's promise
+    length = (b"content-length", str(len(reply.body)).encode())
+    await send(_start(reply, length))
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+def _start(reply: Reply, *headers: tuple[bytes, bytes]) -> Message:
+    said = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in reply.headers.items()
+    ]
+    return {
+        "type": "http.response.start",
+        "status": reply.status,
+        "headers": [*said, *headers],
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ..errors import MissingExtraError
 from ..profiles import Endpoint
-from .asgi import Abort, Message, Receive, Send, read_body
+from .asgi import Abort, Message, Receive, Send, error_json, read_body, send_whole
 from .replay import Exchange
 from .server import LoopbackServer
 from .transport import sdk_library
@@ -114,7 +114,7 @@ class Recorder:
             async with client:
                 await self._forward(await client.send(request, stream=True), send, seen)
         except self._library.ConnectError as error:
-            await _answer(send, 502, f"cannot reach {self._upstream}: {error}")
+            await send_whole(send, error_json(502, f"cannot reach {self._upstream}: {error}"))
             return
         except self._library.TransportError:
             seen.fault("disconnect")
@@ -281,13 +281,6 @@ def _parse(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return body.decode("utf-8", "replace")
-
-
-async def _answer(send: Send, status: int, message: str) -> None:
-    body = json.dumps({"error": {"message": message, "type": "proxy_error"}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def write_script(path: str | Path, server: str, exchanges: list[Exchange]) -> None:
