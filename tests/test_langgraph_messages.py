@@ -17,12 +17,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from responses_adapters.errors import ConfigurationError
 from responses_adapters.langgraph.answers import to_message
-from responses_adapters.langgraph.messages import (
-    conversation_items,
-    fingerprint,
-    lift_instructions,
-    to_items,
-)
+from responses_adapters.langgraph.fingerprint import fingerprint
+from responses_adapters.langgraph.messages import conversation_items, lift_instructions, to_items
 from responses_adapters.langgraph.state import as_messages
 
 Item = dict[str, Any]

@@ -8,7 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
 from responses_adapters.langgraph.answers import to_message
-from responses_adapters.langgraph.messages import fingerprint, to_items
+from responses_adapters.langgraph.fingerprint import fingerprint
+from responses_adapters.langgraph.messages import to_items
 from responses_adapters.langgraph.streaming import AnswerStream
 from responses_adapters.testing import Backend, Request
 

@@ -12,7 +12,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from ..protocol.items import Item
 from ..tools import DecodedCall, Toolbox
-from .messages import CUSTOM_INPUT
+from .replay import CUSTOM_INPUT
 
 __all__ = ["PROVIDER", "Call", "Decode", "blocks_of", "call_of", "to_message"]
 

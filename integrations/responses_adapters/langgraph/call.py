@@ -16,7 +16,8 @@ from ..errors import ResponseIncompleteError
 from ..protocol.turn import Event, Outcome, Turn
 from .answers import to_message
 from .bound_tools import BoundTools
-from .messages import STAMP, fingerprint, in_standard_blocks
+from .fingerprint import fingerprint
+from .replay import STAMP, in_standard_blocks
 from .streaming import AnswerStream
 
 __all__ = ["Call", "chain_name", "current_metadata", "running"]

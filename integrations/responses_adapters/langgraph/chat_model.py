@@ -21,9 +21,11 @@ from .background import Background, Submission
 from .bound_tools import BoundTools
 from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
+from .fingerprint import fingerprint
 from .hints import refuse_unknown
-from .messages import STAMP, conversation_items, fingerprint, lift_instructions
+from .messages import conversation_items, lift_instructions
 from .options import ALIASES, RequestOptions, create_body
+from .replay import STAMP
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -149,11 +151,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
             return GivenClients(
                 self.client, self.async_client, server=self.server, stamp_secret=secret
             )
-        endpoint = resolve_endpoint(
-            self.server,
-            base_url=self.base_url,
-            api_key=self.api_key.get_secret_value() if self.api_key else None,
-        )
+        key = self.api_key.get_secret_value() if self.api_key else None
+        endpoint = resolve_endpoint(self.server, base_url=self.base_url, api_key=key)
         self.api_key = SecretStr(endpoint.api_key) if endpoint.api_key else None
         return OwnClients(
             endpoint,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
-from .messages import STAMP
+from .replay import STAMP
 
 __all__ = ["SentTurn", "TurnTable", "aexplain_turns", "explain_turns"]
 

@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, MaxIterationsError
 from .adopt import responses_model
 from .approvals import ask_for_approval, pending_approvals
 from .chat_model import ChatResponses
-from .messages import STAMP
+from .replay import STAMP
 from .state import as_messages, last_response_id
 
 __all__ = ["ResponsesNode"]

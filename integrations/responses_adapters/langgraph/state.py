@@ -19,8 +19,8 @@ from typing_extensions import TypedDict
 from ..errors import ResponseFailedError, StreamTruncatedError
 from .answers import to_message
 from .approvals import pending_approvals
-from .messages import STAMP
 from .parts import is_item_type
+from .replay import STAMP
 
 __all__ = [
     "ResponsesState",

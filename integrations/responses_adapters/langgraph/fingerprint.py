@@ -1,0 +1,97 @@
+"""What decides a message's wire form, as bytes: cheap enough to compute for every message on every turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+__all__ = ["essence", "fingerprint", "role_of", "without_index"]
+
+_DEVELOPER: Final = "__openai_role__"  # langchain-core's key for the developer role
+_VOLATILE: Final = frozenset({"id", "status", "annotations", "index"})
+_ID_IS_CONTENT: Final = frozenset({"item_reference", "image_generation_call"})
+
+_encode: Final[Callable[[Any], str]] = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), default=repr
+).encode
+
+
+def fingerprint(message: BaseMessage) -> bytes:
+    """The bytes that decide a message's wire form, without building it.
+
+    The same for a string and its one text block, for a streamed and a whole answer, before and after a checkpoint;
+    different after any edit of role, text, parts, tool calls or tool output. Item ids, status and annotations are
+    left out: servers and front ends change them freely.
+    """
+    content: Any = message.content
+    if not isinstance(content, str):
+        content = [essence(block) for block in content]
+        if len(content) == 1 and isinstance(content[0], str):
+            content = content[0]
+        elif not content:
+            content = ""
+    if isinstance(message, AIMessage):
+        facts: list[Any] = ["assistant", content]
+        if message.tool_calls:
+            facts.append([(call["name"], call["args"], call["id"]) for call in message.tool_calls])
+        if message.invalid_tool_calls:
+            facts.append(
+                ["invalid", [(c["name"], c["args"], c["id"]) for c in message.invalid_tool_calls]]
+            )
+    elif isinstance(message, ToolMessage):
+        facts = ["tool", content, message.tool_call_id, message.additional_kwargs.get("type")]
+    else:
+        facts = [role_of(message), content]
+    return _encode(facts).encode()
+
+
+def essence(block: Any) -> Any:
+    """A content block without what servers and front ends change freely; plain text as a string."""
+    if isinstance(block, str):
+        return block
+    kind = block.get("type")
+    kept = {
+        key: value
+        for key, value in block.items()
+        if value is not None and (key not in _VOLATILE or (key == "id" and kind in _ID_IS_CONTENT))
+    }
+    if kind == "text" and len(kept) == 2 and "text" in kept:
+        return kept["text"]
+    if kind == "reasoning":
+        return without_index(kept)
+    return kept
+
+
+def without_index(block: dict[str, Any]) -> dict[str, Any]:
+    """A block without the positions that LangChain adds to merge streamed chunks."""
+    clean = {key: value for key, value in block.items() if key != "index"}
+    for key in ("summary", "content"):
+        parts = clean.get(key)
+        if clean.get("type") == "reasoning" and isinstance(parts, list):
+            clean[key] = [
+                {k: v for k, v in part.items() if k != "index"} if isinstance(part, dict) else part
+                for part in parts
+            ]
+    return clean
+
+
+def role_of(message: BaseMessage) -> str:
+    """The role that a message has on the wire."""
+    if isinstance(message, HumanMessage):
+        return "user"
+    if isinstance(message, SystemMessage):
+        role: str = message.additional_kwargs.get(_DEVELOPER, "system")
+        return role
+    if isinstance(message, ChatMessage):
+        return message.role
+    return message.type
