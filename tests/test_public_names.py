@@ -72,6 +72,7 @@ PUBLIC = {
     "responses_adapters.tools": [
         "DecodedCall",
         "NotStrictError",
+        "OutputFormat",
         "Tool",
         "ToolCall",
         "ToolContext",
