@@ -100,14 +100,21 @@ async def test_a_server_that_keeps_nothing_is_sent_everything(
 
 
 @pytest.mark.parametrize(
-    ("status", "shape"),
-    [(400, None), (404, None), (404, "detail"), (404, "int_code"), (400, "string")],
+    ("status", "shape", "message"),
+    [
+        (400, None, None),
+        (404, None, None),
+        (404, "detail", None),
+        (404, "detail", "Not Found"),
+        (404, "int_code", None),
+        (400, "string", None),
+    ],
 )
 @both_ways
 async def test_a_lost_response_is_replaced_by_one_full_replay(
-    responses_backend: Backend, status: int, shape: str | None, ask: Ask
+    responses_backend: Backend, status: int, shape: str | None, message: str | None, ask: Ask
 ) -> None:
-    responses_backend.lose_previous_as(status, shape=shape)
+    responses_backend.lose_previous_as(status, shape=shape, message=message)
     agent, history = agent_on(on_fake()), None
     script_turn(responses_backend, 0)
     history = (await ask(agent, "Is R0 free?", history)).all_messages()
@@ -188,6 +195,22 @@ async def test_a_lost_seed_is_an_error_because_nothing_here_could_replace_it(
         await ask(agent_on(on_fake(settings=seeded)), "Go on.", None)
     assert caught.value.response_id == "resp_elsewhere"
     assert len(responses_backend.requests) == 1
+
+
+@both_ways
+async def test_a_seed_lost_together_with_what_was_built_on_it_is_an_error(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    responses_backend.reply("Hi.")
+    first = (await agent_on(on_fake()).run("Hello")).all_messages()[-1]
+    agent = agent_on(on_fake(settings={"openai_previous_response_id": first.provider_response_id}))
+    responses_backend.reply("Yes.")
+    history = (await ask(agent, "Still there?", None)).all_messages()
+    assert responses_backend.contexts[-1].texts == ["Hello", "Hi.", "Still there?"]
+    responses_backend.forget()
+    with pytest.raises(ChainLostError, match=first.provider_response_id):
+        await ask(agent, "And now?", history)
+    assert len(responses_backend.requests) == 4
 
 
 @both_ways

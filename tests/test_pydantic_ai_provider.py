@@ -147,16 +147,19 @@ def test_redirects_are_answers_because_a_key_must_not_follow_them() -> None:
         seen.append(str(request.url))
         return httpx2.Response(307, headers={"location": "https://evil.example/v1/responses"})
 
-    def make_client() -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(transport=httpx2.MockTransport(elsewhere))
+    pool = pool_transport(
+        make_client=lambda: httpx2.Client(transport=httpx2.MockTransport(elsewhere)),
+        make_async_client=lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(elsewhere)),
+    )
 
     async def run() -> int:
-        pool = pool_transport(make_async_client=make_client)
         async with httpx2.AsyncClient(transport=pool) as client:
             return (await client.get("https://gw.test/v1/responses")).status_code
 
-    assert asyncio.run(run()) == 307
-    assert seen == ["https://gw.test/v1/responses"]
+    with httpx2.Client(transport=pool) as client:
+        statuses = [client.get("https://gw.test/v1/responses").status_code, asyncio.run(run())]
+    assert statuses == [307, 307]
+    assert seen == ["https://gw.test/v1/responses"] * 2
 
 
 # Bad input: each says in one line what to do.
