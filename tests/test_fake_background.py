@@ -143,3 +143,15 @@ def test_an_odd_cursor_is_refused() -> None:
     status, body = send(be, "GET", path, stream="true", starting_after="x")
     assert (status, body["error"]["param"]) == (400, "starting_after")
     assert send(be, "GET", f"{path}/input_items", limit="0")[0] == 400
+
+
+def test_a_background_stream_that_was_cut_is_finished_by_polling() -> None:
+    be = Backend()
+    be.reply("one two three").truncate(after=4)
+    body = {"model": "m", "input": "x", "background": True, "stream": True}
+    _, events = send(be, "POST", "/responses", body)
+    assert len(events) == 4
+    response_id = events[0]["response"]["id"]
+    assert statuses(be, response_id, 2) == ["in_progress", "completed"]
+    _, rest = send(be, "GET", f"/responses/{response_id}", stream="true", starting_after="3")
+    assert rest[-1]["type"] == "response.completed"

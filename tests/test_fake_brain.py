@@ -229,3 +229,46 @@ def test_it_greets_when_nothing_was_said() -> None:
     reply = Backend(brain=True).handle(Request("POST", "/v1/responses", body=body))
     assert isinstance(reply.body, bytes)
     assert json.loads(reply.body)["output"][0]["content"][0]["text"] == "Hello."
+
+
+def test_where_a_call_is_required_it_ends_with_the_tool_that_is_left() -> None:
+    final = {"type": "function", "name": "final_result", "parameters": {"type": "object"}}
+    outputs = {"check_room": "taken", "final_result": "ok"}
+    be = Backend(brain=True)
+    tools = [CHECK, RESERVE, final]
+    question = "Is the Birch room free at 2pm on June 8? If so, book it."
+    calls = []
+    sent: Any = question
+    for _ in range(2):
+        previous = be.creates[-1].response_id if be.creates else None
+        request = {
+            "model": "m",
+            "input": sent,
+            "previous_response_id": previous,
+            "tools": tools,
+            "tool_choice": "required",
+        }
+        reply = be.handle(Request("POST", "/v1/responses", body=json.dumps(request).encode()))
+        assert isinstance(reply.body, bytes)
+        (call,) = json.loads(reply.body)["output"]
+        calls.append(call["name"])
+        sent = [
+            {
+                "type": "function_call_output",
+                "call_id": call["call_id"],
+                "output": outputs[call["name"]],
+            }
+        ]
+    assert calls == ["check_room", "final_result"]
+
+
+def test_it_keeps_to_the_tools_that_are_allowed() -> None:
+    allowed = {
+        "type": "allowed_tools",
+        "mode": "auto",
+        "tools": [{"type": "function", "name": "reserve_room"}],
+    }
+    question = "Is the Birch room free at 2pm on June 8? If so, book it."
+    outputs = {"reserve_room": "done"}
+    calls, _ = talk(Backend(brain=True), question, outputs, tools=ROOMS, tool_choice=allowed)
+    assert [name for name, _ in calls] == ["reserve_room"]

@@ -379,3 +379,27 @@ def test_reasoning_that_was_not_stored_cannot_come_back_without_its_seal() -> No
     status, told = error({"input": [USER, forged, message]}, be)
     assert (status, told["code"]) == (400, "invalid_encrypted_content")
     assert told["message"].startswith("The encrypted content gAAA...dQ== could not be verified.")
+
+
+@pytest.mark.parametrize(
+    ("schema", "context"),
+    [
+        ({"anyOf": [{"type": "string"}, {"type": "object"}]}, "('anyOf', '1')"),
+        ({**CLOSED, "$defs": {"A": {"type": "object"}}}, "('$defs', 'A')"),
+        ({"type": "array", "items": {"type": "object"}}, "('items',)"),
+        ({"type": "array", "items": CLOSED}, None),
+        ({**CLOSED, "properties": [], "$defs": 3, "anyOf": True}, None),
+        ({"properties": {"x": True}, "additionalProperties": False, "required": 3}, "()"),
+    ],
+)
+def test_strict_schemas_are_walked_to_their_last_object(schema: Any, context: str | None) -> None:
+    status, told = error({"input": "hi", **strict_tool(schema)})
+    if context is None:
+        assert status == 200
+    else:
+        assert f"In context={context}, " in told["message"]
+
+
+def test_hosted_tools_may_be_chosen_by_type_alone() -> None:
+    body = {"input": "hi", "tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}
+    assert error(body)[0] == 200

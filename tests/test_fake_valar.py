@@ -201,3 +201,22 @@ def test_a_tool_loop_replays_everything() -> None:
     assert first["status"] == "completed"
     ask(be, [{"type": "message", "role": "user", "content": "hi"}, *first["output"], output])
     be.assert_replayed()
+
+
+def test_a_webhook_without_a_token_has_no_authorization_and_other_servers_call_none() -> None:
+    metadata = {"completion_webhook": "https://me.example"}
+    sent: list[Request] = []
+
+    def post(_: str, request: Request) -> int:
+        sent.append(request)
+        return 500
+
+    be = valar()
+    ask(be, metadata=metadata)
+    assert be.deliver_webhooks(post) == []
+    assert len(sent) == 3
+    assert (sent[0].path, "authorization" in sent[0].headers) == ("/", False)
+    other = Backend(brain=lambda context: "ok")
+    ask(other, metadata=metadata)
+    assert other.deliver_webhooks(post) == []
+    assert len(sent) == 3

@@ -81,12 +81,11 @@ class RuleBrain:
         tools, forced = _offered(context)
         done = [call["name"] for call, _ in _since_user(context).calls()]
         waiting = [tool for tool in tools if tool["name"] not in done]
-        if forced and not done:
-            return max(tools, key=lambda tool: _score(tool, context.user_text), default=None)
-        if not waiting or _came_back_badly(context):
-            return None
         said = _words(context.user_text)
-        wanted = [tool for tool in waiting if _asked_for(tool, said, context.user_text)]
+        bad = _came_back_badly(context)
+        wanted = [tool for tool in waiting if not bad and _asked_for(tool, said, context.user_text)]
+        if not wanted and forced:
+            wanted = [tool for tool in waiting if not _acts(tool)] or waiting
         if not wanted:
             return None
         best = max(wanted, key=lambda tool: (not _acts(tool), _score(tool, context.user_text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .checks import check_input, parse_body
@@ -295,15 +296,22 @@ def stream_reply(
         if (first or between) and b".delta" in block:
             delay, first = first, between
         frames.append(Frame(block, delay))
+    # A client that saw the terminal event knows that the response has ended; a cut stream shows none.
+    at_end = None if damages else partial(stored.end, backend.clock)
     if damages:
         frames = apply_damages(frames, damages)
     kind = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-    seen_to_end = Frames(frames, recorded, lambda: stored.end(backend.clock))
-    return Reply(200, {**kind, **(headers or {})}, seen_to_end)
+    return Reply(200, {**kind, **(headers or {})}, Frames(frames, recorded, at_end))
 
 
 class Frames(Iterator[Frame]):
-    """The frames of one reply; closed before its end, it notes that the client went away."""
+    """The frames of one reply; closed before its end, it notes that the client went away.
+
+    Args:
+        frames: What is sent.
+        recorded: The request it answers.
+        at_end: Called when the last frame was read.
+    """
 
     def __init__(
         self, frames: list[Frame], recorded: Recorded, at_end: Callable[[], None] | None = None
