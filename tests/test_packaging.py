@@ -208,6 +208,7 @@ def test_without_an_extra_no_framework_is_installed(metadata):
         ("langgraph", {"pydantic-ai", "pydantic-ai-slim"}),
         ("langchain", {"pydantic-ai", "pydantic-ai-slim"}),
         ("pydantic-ai", {"langchain", "langchain-core", "langchain-openai", "langgraph"}),
+        ("any-llm", {"langchain-core", "langgraph", "pydantic-ai", "pydantic-ai-slim"}),
         ("testing", {"langchain-core", "langgraph", "pydantic-ai-slim"}),
     ],
 )
