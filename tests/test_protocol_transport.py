@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -220,6 +221,23 @@ def test_secret_variables_go_to_their_origin_only() -> None:
             client.post(f"{url}/responses", json={"variables": {"a": "b"}})
     sent = [json.loads(request.body)["variables"] for request in server.requests]
     assert sent == [{"a": "b", "token": "s3cret"}, {"a": "b"}, {"a": "b"}, {"a": "b"}]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_compression_is_not_asked_for_and_understood_if_it_comes(stream: bool) -> None:
+    class Compressing(Fixed):
+        def handle(self, request: Request) -> Reply:
+            plain = b"".join(ODD_STREAM) if stream else json.dumps(ODD).encode()
+            kind = "text/event-stream" if stream else "application/json"
+            self.requests.append(request)
+            headers = {"content-type": kind, "content-encoding": "gzip"}
+            return Reply(200, headers, gzip.compress(plain))
+
+    server = Compressing(ODD)
+    with httpx2.Client(transport=transport_to(server)) as client:
+        answer = exchange(client, {"model": "m", "input": "Go.", "stream": stream})
+    assert b"hello" in answer
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 def test_the_synchronous_pool_closes_and_opens_again() -> None:

@@ -257,7 +257,7 @@ class _Dialect:
 
     def _translated(self, request: Any, call: Call) -> Any:
         headers = request.headers.copy()
-        # Bytes are passed on as they come, so they must come uncompressed.
+        # Compressed events arrive in blocks, not one by one.
         headers["accept-encoding"] = "identity"
         headers.pop("content-length", None)
         return self.library.Request(
@@ -292,7 +292,7 @@ class _Stream:
         self._frames = frames
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._response.iter_raw():
+        for chunk in self._response.iter_bytes():
             if data := self._frames.feed(chunk):
                 yield data
             if self._frames.closed:
@@ -301,7 +301,7 @@ class _Stream:
             yield data
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._response.aiter_raw():
+        async for chunk in self._response.aiter_bytes():
             if data := self._frames.feed(chunk):
                 yield data
             if self._frames.closed:
