@@ -71,6 +71,7 @@ PUBLIC = {
     ],
     "responses_adapters.tools": [
         "DecodedCall",
+        "Namespace",
         "NotStrictError",
         "OutputFormat",
         "Tool",

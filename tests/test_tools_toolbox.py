@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from responses_adapters.tools import (
+    Namespace,
     NotStrictError,
     Toolbox,
     ToolConversionError,
@@ -227,3 +228,66 @@ def test_annotated_text_describes_a_parameter():
     properties = to_responses_tool(paint)["parameters"]["properties"]
 
     assert properties["colour"] == {"type": "string", "description": "A CSS colour"}
+
+
+def test_two_functions_that_only_look_alike_are_both_kept():
+    def made(text: str) -> Any:
+        def say() -> str:
+            """Say."""
+            return text
+
+        return say
+
+    box = Toolbox([made("a"), made("b"), made("c")])
+    names = [definition["name"] for definition in box.definitions]
+    outputs = box.execute_sync([call(name, {}, f"c{i}") for i, name in enumerate(names)])
+
+    assert len(set(names)) == 3
+    assert [item["output"] for item in outputs] == ["a", "b", "c"]
+
+
+async def test_a_namespace_defers_its_tools_and_answers_their_calls():
+    def orders(customer: str, limit: int = 5) -> str:
+        """List orders."""
+        return f"{customer} {limit}"
+
+    box = Toolbox([Namespace("crm", "Customer data", [orders]), {"type": "tool_search"}])
+    (namespace, search_tool) = box.definitions
+    (item,) = await box.execute(
+        [{**call("orders", {"customer": "ann", "limit": None}), "namespace": "crm"}]
+    )
+
+    assert namespace["type"] == "namespace"
+    assert namespace["tools"][0]["defer_loading"] is True
+    assert namespace["tools"][0]["strict"] is True
+    assert search_tool == {"type": "tool_search"}
+    assert item["output"] == "ann 5"
+    assert box.decode_call("orders", "{}").name == "orders"
+
+
+async def test_a_namespace_given_as_a_dict_is_sent_as_it_is_and_still_handled():
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    given = {
+        "type": "namespace",
+        "name": "crm",
+        "description": "Customer data",
+        "tools": [{"type": "function", "name": "count", "parameters": schema, "strict": False}],
+    }
+    box = Toolbox([given], handlers={"count": lambda n=1: n + 1})
+
+    (item,) = await box.execute([{**call("count", {"n": 4}), "namespace": "crm"}])
+
+    assert box.definitions == [given]
+    assert item["output"] == "5"
+
+
+def test_a_namespace_holds_no_hosted_tools():
+    with pytest.raises(ToolConversionError, match="a namespace holds function tools"):
+        Namespace("web", "The web", [{"type": "web_search"}])
+
+
+def test_a_definition_given_twice_is_one_tool():
+    given = {"type": "function", "name": "f", "parameters": {}}
+
+    assert len(Toolbox([given, dict(given)]).definitions) == 1
+    assert len(Toolbox([given, given], handlers={"f": lambda: 1}).definitions) == 1

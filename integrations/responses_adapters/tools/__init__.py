@@ -14,6 +14,7 @@ from __future__ import annotations
 from ..errors import NotStrictError, ToolConversionError, ToolError
 from .execute import ToolCall
 from .names import clean_name
+from .namespace import Namespace
 from .output_format import OutputFormat
 from .source import ToolContext
 from .tool import Tool, to_responses_tool
@@ -21,6 +22,7 @@ from .toolbox import DecodedCall, Toolbox
 
 __all__ = [
     "DecodedCall",
+    "Namespace",
     "NotStrictError",
     "OutputFormat",
     "Tool",

@@ -28,7 +28,7 @@ class ToolCall:
 
     Attributes:
         call_id: The id that its output must carry.
-        name: The tool's name on the wire.
+        name: The tool's name on the wire, `namespace.name` in a namespace.
         arguments: What the model wrote, as JSON text.
         input: The text of a custom tool's call, which has no arguments.
     """
@@ -59,12 +59,17 @@ def function_calls(output: Iterable[Any]) -> list[ToolCall]:
         calls.append(
             ToolCall(
                 call_id=str(call_id),
-                name=str(item.get("name") or ""),
+                name=_qualified(item),
                 arguments=None if is_custom else item.get("arguments"),
                 input=str(item.get("input") or "") if is_custom else None,
             )
         )
     return calls
+
+
+def _qualified(item: Any) -> str:
+    name, namespace = str(item.get("name") or ""), item.get("namespace")
+    return f"{namespace}.{name}" if namespace else name
 
 
 class _Attributes:

@@ -15,6 +15,7 @@ from .execute import Approve, Executor, OnError, function_calls, run_blocking
 from .handlers import run_handler
 from .json_schema import Strictness
 from .names import distinct_name
+from .namespace import Namespace, members
 from .source import InvalidArgumentsError
 from .tool import Tool, make_tools, parse_arguments
 
@@ -74,24 +75,22 @@ class Toolbox:
     ) -> None:
         if max_parallel < 1:
             raise ToolConversionError(f"max_parallel={max_parallel}: at least one call must run")
-        self._entries: list[Tool | dict[str, Any]] = []
+        self._handlers = dict(handlers or {})
+        self._entries: list[Tool | Namespace | dict[str, Any]] = []
         self._tools: dict[str, Tool] = {}
-        handlers = dict(handlers or {})
         for given in tools:
-            for made in make_tools(given, strict=strict):
-                if isinstance(made, Tool):
-                    handler = handlers.get(made.original_name)
-                    self._add(made if handler is None else run_handler(made, handler))
-                else:
-                    self._entries.append(made)
-        self._by_own_name: dict[str, Tool] = {}
-        for tool in self._tools.values():
-            self._by_own_name.setdefault(tool.original_name, tool)
-        unknown = handlers.keys() - self._by_own_name.keys()
+            self._add(given, strict)
+        self._by_any_name = dict(self._tools)
+        for tool in self:
+            self._by_any_name.setdefault(tool.name, tool)
+        for tool in self:
+            self._by_any_name.setdefault(tool.original_name, tool)
+        own_names = [tool.original_name for tool in self]
+        unknown = self._handlers.keys() - set(own_names)
         if unknown:
             raise ToolConversionError(
                 f"handlers for tools that are not here: {', '.join(sorted(unknown))};"
-                f" the tools are {', '.join(self._by_own_name) or 'none'}"
+                f" the tools are {', '.join(own_names) or 'none'}"
             )
         self._executor = Executor(
             find=self.get,
@@ -103,24 +102,46 @@ class Toolbox:
             approve=approve,
         )
 
-    def _add(self, tool: Tool) -> None:
-        known = self._tools.get(tool.name)
-        if known is not None:
-            content = json.dumps([tool.description, tool.wire.parameters])
-            if content == json.dumps([known.description, known.wire.parameters]):
-                return  # the same tool twice
+    def _add(self, given: Any, strict: Strictness) -> None:
+        if isinstance(given, Namespace):
+            self._entries.append(given)
+            self._add_members(given.name, given.tools)
+            return
+        for made in make_tools(given, strict=strict):
+            if isinstance(made, Tool):
+                self._add_tool(made)
+                continue
+            self._entries.append(made)
+            if made.get("type") == "namespace":
+                self._add_members(str(made.get("name")), members(made))
+
+    def _add_members(self, namespace: str, tools: Iterable[Tool]) -> None:
+        for tool in tools:
+            self._tools[f"{namespace}.{tool.name}"] = self._with_handler(tool)
+
+    def _add_tool(self, tool: Tool) -> None:
+        content = _content(tool)
+        while (known := self._tools.get(tool.name)) is not None:
+            if _is_same(tool, known):
+                return
             tool = dataclasses.replace(tool, name=distinct_name(tool.original_name, content))
+            content += "+"
+        tool = self._with_handler(tool)
         self._tools[tool.name] = tool
         self._entries.append(tool)
+
+    def _with_handler(self, tool: Tool) -> Tool:
+        handler = self._handlers.get(tool.original_name)
+        return tool if handler is None else run_handler(tool, handler)
 
     @property
     def definitions(self) -> list[dict[str, Any]]:
         """The `tools` of a request, in the order given; hosted tools as they were. New dicts each time."""
-        return [e.definition() if isinstance(e, Tool) else dict(e) for e in self._entries]
+        return [dict(e) if isinstance(e, dict) else e.definition() for e in self._entries]
 
     def get(self, name: str) -> Tool | None:
-        """A function tool by its wire name, else by its own."""
-        return self._tools.get(name) or self._by_own_name.get(name)
+        """A function tool by its wire name, `namespace.name` in a namespace, else by its own name."""
+        return self._by_any_name.get(name)
 
     def __getitem__(self, name: str) -> Tool:
         tool = self.get(name)
@@ -228,3 +249,15 @@ class Toolbox:
         calls = function_calls(output)
         outputs: list[dict[str, Any]] = run_blocking(lambda: self._executor.run(calls, context))
         return outputs
+
+
+def _content(tool: Tool) -> str:
+    return json.dumps([tool.description, tool.wire.parameters])
+
+
+def _is_same(tool: Tool, known: Tool) -> bool:
+    """Whether a tool was given twice; two functions that only look alike are two tools."""
+    if tool.source.run is None:
+        return _content(tool) == _content(known)
+    origin = tool.source.origin
+    return tool.source is known.source or (origin is not None and origin is known.source.origin)
