@@ -72,6 +72,14 @@ def test_graph(responses_backend):
     assert state["messages"][-1].text == "Booked."
 """
 
+NEEDS_EXTRA = {
+    "any-llm": "from responses_adapters.protocol.any_llm import any_llm_transport; any_llm_transport()",
+    "langchain": "from responses_adapters.langgraph import ResponsesMiddleware",
+    "langgraph": "from responses_adapters.langgraph import ResponsesNode",
+    "pydantic-ai": "from responses_adapters.pydantic_ai import ResponsesModel",
+    "testing": SERVE,
+}
+
 HIDE = """
 from importlib.machinery import PathFinder
 
@@ -262,11 +270,11 @@ def test_importing_the_package_loads_nothing_but_the_standard_library():
             FRAMEWORKS | SERVERS | {"httpx", "httpx2", "pydantic"},
         ),
         (
-            "from responses_adapters.langgraph import *",
+            "from responses_adapters.langgraph import ResponsesNode",
             {"pydantic_ai", "responses_adapters.testing"},
         ),
         (
-            "from responses_adapters.pydantic_ai import *",
+            "from responses_adapters.pydantic_ai import ResponsesModel",
             {"langchain_core", "langgraph", "responses_adapters.testing"},
         ),
     ],
@@ -276,36 +284,35 @@ def test_importing_a_room_loads_no_other(use, heavy):
 
 
 @pytest.mark.parametrize(
-    ("use", "hidden", "extra"),
+    ("extra", "hidden"),
     [
-        ("from responses_adapters.langgraph import *", "langchain_core", "langgraph"),
-        ("from responses_adapters.langgraph import *", "langchain_openai", "langgraph"),
-        ("from responses_adapters.langgraph import *", "langgraph", "langgraph"),
-        ("from responses_adapters.pydantic_ai import *", "pydantic_ai", "pydantic-ai"),
-        (SERVE, "uvicorn", "testing"),
+        ("any-llm", "any_llm"),
+        ("langchain", "langchain"),
+        ("langgraph", "langchain_core"),
+        ("langgraph", "langchain_openai"),
+        ("langgraph", "langgraph"),
+        ("pydantic-ai", "pydantic_ai"),
+        ("testing", "uvicorn"),
     ],
 )
-def test_a_room_without_its_framework_names_the_command_that_installs_it(use, hidden, extra):
-    run = run_python("-c", HIDE.format(hidden=hidden) + use)
+def test_a_room_without_its_framework_names_the_command_that_installs_it(extra, hidden):
+    run = run_python("-c", HIDE.format(hidden=hidden) + NEEDS_EXTRA[extra])
     assert missing_extra(run) == extra
 
 
 @pytest.mark.fresh_virtualenv
-@pytest.mark.parametrize("installed", [None, "langgraph", "langchain", "pydantic-ai", "testing"])
+@pytest.mark.parametrize("installed", [None, *NEEDS_EXTRA])
 def test_in_a_new_virtualenv_an_extra_opens_its_own_room_and_no_other(installed, wheel, tmp_path):
-    uses = {
-        "langgraph": "from responses_adapters.langgraph import *",
-        "pydantic-ai": "from responses_adapters.pydantic_ai import *",
-        "testing": SERVE,
-    }
-    opens = {"langchain": "langgraph"}.get(installed, installed)
+    opened = {"langchain", "langgraph"} if installed == "langchain" else {installed}
     python = new_virtualenv(tmp_path, str(wheel) if installed is None else f"{wheel}[{installed}]")
 
     assert run_python("-c", CONVERT, python=python).stderr == ""
-    for extra, use in uses.items():
+    for extra, use in NEEDS_EXTRA.items():
         run = run_python("-c", use, python=python)
-        if extra == opens:
+        if extra in opened:
             assert run.stderr == ""
+        elif extra == "langchain":
+            assert missing_extra(run) == ("langchain" if "langgraph" in opened else "langgraph")
         else:
             assert missing_extra(run) == extra
 
