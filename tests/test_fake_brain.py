@@ -272,3 +272,9 @@ def test_it_keeps_to_the_tools_that_are_allowed() -> None:
     outputs = {"reserve_room": "done"}
     calls, _ = talk(Backend(brain=True), question, outputs, tools=ROOMS, tool_choice=allowed)
     assert [name for name, _ in calls] == ["reserve_room"]
+
+
+def test_a_json_object_that_was_asked_for_is_one() -> None:
+    be = Backend(brain=True)
+    _, answer = talk(be, "Say hello as JSON.", {}, text={"format": {"type": "json_object"}})
+    assert json.loads(answer) == {"reply": "You said: Say hello as JSON."}

@@ -198,9 +198,13 @@ def _wait(ready: str) -> None:
 
 
 def _doctor_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="address of the API, or the name of a known server")
+    parser.add_argument(
+        "url", metavar="URL", help="address of the API, or the name of a known server"
+    )
     parser.add_argument("--key", help="(default: the server's environment variable)")
-    parser.add_argument("--model", metavar="NAME", help="(default: the first that the server lists)")
+    parser.add_argument(
+        "--model", metavar="NAME", help="(default: the first that the server lists)"
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument(
         "--save", metavar="FILE", help='write the profile, to be used as server="FILE" (.toml)'

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
-from dataclasses import dataclass
-from typing import Final, Literal
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError, UnknownServerError
 
-__all__ = ["SERVERS", "ServerProfile", "find_server", "known_servers"]
+__all__ = [
+    "SERVERS",
+    "ServerProfile",
+    "dump_profile",
+    "find_server",
+    "known_servers",
+    "load_profile",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,14 +246,18 @@ def find_server(
     """The profile of a server, by name or by the host of its address; never asks the network.
 
     Args:
-        server: A known name (`"aleph-alpha"`, `"orq"`, `"orq.ai"` …), a profile, or `None` to go by `base_url`.
+        server: A known name (`"aleph-alpha"`, `"orq"`, `"orq.ai"` …), a profile, a file that holds one
+            (`"gateway.toml"`, see `load_profile`), or `None` to go by `base_url`.
         base_url: Address of the API. An unknown host gives the `generic` profile.
 
     Raises:
         UnknownServerError: No server has that name.
+        ConfigurationError: The file is not there, or holds no profile.
     """
     if isinstance(server, ServerProfile):
         return server
+    if server is not None and server.endswith(".toml"):
+        return load_profile(server)
     if server is not None:
         return _by_name(server)
     if base_url is None:
@@ -271,6 +286,63 @@ def _by_host(base_url: str) -> ServerProfile:
             if host == known or (known.startswith(".") and host.endswith(known)):
                 return profile
     return SERVERS["generic"]
+
+
+def dump_profile(profile: ServerProfile) -> str:
+    """The profile as TOML, which `load_profile` reads; fields without a value are left out."""
+    lines = []
+    for field in fields(profile):
+        value = getattr(profile, field.name)
+        if isinstance(value, frozenset | tuple):
+            value = sorted(value)
+        if value is not None:
+            lines.append(
+                f"{field.name} = {json.dumps(value)}\n"
+            )  # JSON of such values is TOML, too
+    return "".join(lines)
+
+
+def load_profile(path: str | os.PathLike[str]) -> ServerProfile:
+    """The profile in a TOML file: the fields of `ServerProfile`, of which only `name` must be there.
+
+    Raises:
+        ConfigurationError: The file cannot be read, a field is misspelt, or a value is not of its type.
+    """
+    try:
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"server profile {path}: {error}") from error
+    kinds = get_type_hints(ServerProfile)
+    for name, value in found.items():
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigurationError(f"server profile {path}: unknown field {name!r}.{hint}")
+        found[name] = _read_field(path, name, value, kinds[name])
+    if "name" not in found:
+        raise ConfigurationError(f"server profile {path}: 'name' is missing")
+    return ServerProfile(**found)
+
+
+def _read_field(path: str | os.PathLike[str], name: str, value: Any, kind: Any) -> Any:
+    """A value of TOML as the field has it; the field's type is the only description of it."""
+    origin, choices = get_origin(kind), get_args(kind)
+    if origin in {tuple, frozenset}:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return origin(value)
+        wanted = "a list of strings"
+    elif origin is Literal:
+        if value in choices:
+            return value
+        wanted = " or ".join(map(repr, choices))
+    else:
+        allowed = choices or (kind,)
+        if type(value) in allowed:
+            return value
+        wanted = " or ".join(each.__name__ for each in allowed if each is not NoneType)
+    raise ConfigurationError(
+        f"server profile {path}: {name} = {value!r}, but it has to be {wanted}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,7 +67,10 @@ class RuleBrain:
         if form.get("type") == "json_schema":
             answer = fill(form.get("schema") or {}, context.user_text, year=self._year)
             return Turn().reply_json(answer)
-        return Turn().reply(self._report(context) or self._recall(context))
+        said = self._report(context) or self._recall(context)
+        if form.get("type") == "json_object":
+            return Turn().reply_json({"reply": said})
+        return Turn().reply(said)
 
     def _call(self, context: Context, tool: Item) -> Turn:
         if tool["type"] == "custom":

@@ -1,0 +1,119 @@
+"""`responses-adapters doctor`: from its arguments to a printed report and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import ConfigurationError, MissingExtraError
+from ..profiles import Endpoint, dump_profile, resolve_endpoint
+from .chart import UnusableServerError
+from .report import as_json, named, print_report
+from .shell import diagnose, public_address
+from .visit import Request
+
+__all__ = ["run"]
+
+_UNUSABLE: Final = 2
+
+
+def run(arguments: argparse.Namespace, *, http_client: Any = None) -> int:
+    """Examine a server and print what was found.
+
+    Args:
+        arguments: `url`, `key`, `model`, `json`, `save`, `requests`, `timeout`.
+        http_client: HTTP client to use instead of one of its own.
+
+    Returns:
+        0, or 2 for a server that cannot be used (the reason goes to stderr, with `json` to stdout).
+
+    Raises:
+        ConfigurationError: An argument makes no sense, or there is no key.
+        MissingExtraError: The table needs rich.
+    """
+    if not arguments.json:
+        _need_rich()
+    endpoint = _endpoint(arguments)
+    saved: str | None = arguments.save
+    if saved is not None and not saved.endswith(".toml"):
+        raise ConfigurationError(
+            f"--save {saved}: the name has to end in .toml to be loaded by server="
+        )
+    try:
+        with _progress(arguments.requests, endpoint) as progress:
+            found = diagnose(
+                endpoint,
+                model=arguments.model,
+                requests=arguments.requests,
+                timeout=arguments.timeout,
+                http_client=http_client,
+                progress=progress,
+            )
+    except UnusableServerError as verdict:
+        if not arguments.json:
+            raise
+        sys.stdout.write(json.dumps({"usable": False, "verdict": str(verdict)}, indent=2) + "\n")
+        return _UNUSABLE
+    address = public_address(endpoint.base_url)
+    found = replace(found, profile=named(found.profile, address))
+    if saved is not None:
+        Path(saved).write_text(dump_profile(found.profile), encoding="utf-8")
+    if arguments.json:
+        sys.stdout.write(json.dumps(as_json(found, saved), indent=2, ensure_ascii=False) + "\n")
+        return 0
+    from rich.console import Console
+
+    print_report(Console(), found, saved)
+    return 0
+
+
+def _need_rich() -> None:
+    try:
+        import rich  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("testing", "rich") from error
+
+
+def _endpoint(arguments: argparse.Namespace) -> Endpoint:
+    """Where to: an address, or the name of a known server."""
+    url: str = arguments.url
+    if arguments.requests < 1 or arguments.timeout <= 0:
+        raise ConfigurationError("--requests and --timeout have to be more than zero")
+    by_name = url if not {":", "/"} & set(url) else None
+    endpoint = resolve_endpoint(
+        by_name, base_url=None if by_name else url, api_key=arguments.key or None
+    )
+    key = endpoint.api_key
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError("the key has characters that no HTTP header can carry")
+    return endpoint
+
+
+@contextlib.contextmanager
+def _progress(budget: int, endpoint: Endpoint) -> Iterator[Callable[[Request], None]]:
+    """Tells on stderr what is being asked: a bar on a terminal, else a line for each request."""
+    address = public_address(endpoint.base_url)
+    sys.stderr.write(f"Probing {address} with at most {budget} small requests.\n")
+    if not sys.stderr.isatty():
+
+        def tell(request: Request) -> None:
+            sys.stderr.write(f"{request.number}/{budget} {request.subject}\n")
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("…", total=budget)
+
+        def advance(request: Request) -> None:
+            bar.update(task, completed=request.number - 1, description=request.subject)
+
+        yield advance

@@ -1,0 +1,238 @@
+"""The doctor measures every emulated server, and finds the profile that is published for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import openai
+import pytest
+
+from responses_adapters.doctor import Diagnosis, Verdict, diagnose
+from responses_adapters.profiles import SERVERS, Endpoint, ServerProfile
+from responses_adapters.testing import BEHAVIOURS, Backend, Context, Turn
+from responses_adapters.testing.brain import RuleBrain
+from responses_adapters.testing.transport import make_transport
+
+KEY = "fake-key-0123456789"
+
+IDENTITY = {"name", "base_url", "hosts", "base_url_env", "api_key_env"}
+"""What an address says of itself."""
+
+NOT_MEASURABLE = {"retention"}
+"""It would take a month."""
+
+CAUTIOUS = {"echoes_previous_id": False, "allowed_tools": False, "health": None}
+"""Where no documentation tells, profiles say this; a measurement may know better."""
+
+ONLY_WITH_STATE = {"inherits_instructions", "keeps_tool_items"}
+"""What becomes of instructions and calls along a chain can be seen only where there is one."""
+
+DEPENDS: dict[str, dict[str, Any]] = {
+    "aleph-alpha": {"input_items": "easy"},  # asks for types, and the emulated one does without
+    "generic": {"state": "server"},
+    "litellm": {
+        "state": "replay", "store": "never", "retrieves": False, "cancels": False, "background": False,
+    },
+    "vllm": {
+        "state": "replay", "store": "never", "retrieves": False, "cancels": False, "background": False,
+    },
+    "otari": {"store": "never"},
+}  # fmt: skip
+"""What a profile leaves open, because it depends on how the server was started or on what stands behind it, and how
+the emulated one does it."""
+
+
+def visit(backend: Backend, **options: Any) -> Diagnosis:
+    http_client = openai.DefaultHttpxClient(transport=make_transport(backend))
+    endpoint = Endpoint(
+        profile=ServerProfile(name="unknown"), base_url="https://gateway.example/v1", api_key=KEY
+    )
+    return diagnose(endpoint, http_client=http_client, **{"requests": 40, **options})
+
+
+def served(name: str, **switches: Any) -> Backend:
+    backend = Backend(name, brain=True)
+    if SERVERS[name].needs_key:
+        backend.require_key(KEY)
+    backend.configure(**switches)
+    return backend
+
+
+def verdict(found: Diagnosis, subject: str) -> Verdict:
+    return next(each for each in found.verdicts if each.subject == subject)
+
+
+def undocumented(name: str) -> set[str]:
+    """Facts about which the fake answers that no source tells them."""
+    facts = {"background": {"background", "refuses"}, "previous_response_id": {"state", "refuses"}}
+    agreed = {"blackbox"}  # its profile draws the same conclusion from the same silence
+    unknown = () if name in agreed else BEHAVIOURS[name].unknown
+    return set().union(*(facts.get(parameter, set()) for parameter in unknown))
+
+
+@pytest.mark.parametrize("name", sorted(SERVERS))
+def test_the_profile_found_is_the_profile_served(name: str) -> None:
+    model = "gpt-5.3-codex" if name == "blackbox" else "openai:gpt-5"
+
+    found = visit(served(name), model=model).profile
+
+    expected = asdict(replace(SERVERS[name], **DEPENDS.get(name, {})))
+    left_out = IDENTITY | NOT_MEASURABLE | undocumented(name)
+    left_out |= {field for field, value in CAUTIOUS.items() if expected[field] == value}
+    if expected["state"] != "server":
+        left_out |= ONLY_WITH_STATE
+    if name == "valar":
+        expected["refuses"] -= {"prompt"}  # a template that exists would be needed
+    if expected["encrypted_reasoning"] == "on_request":
+        expected["encrypted_reasoning"] = "by_model"  # the rules give no reasoning
+    compared = expected.keys() - left_out
+    assert {each: asdict(found)[each] for each in compared} == {
+        each: expected[each] for each in compared
+    }
+
+
+@pytest.mark.parametrize("name", sorted(SERVERS))
+def test_a_visit_keeps_to_its_budget(name: str) -> None:
+    backend = served(name)
+
+    found = visit(backend, requests=25)
+
+    assert len(backend.requests) == found.requests <= 25
+    assert {field.name for field in fields(ServerProfile)} >= found.measured
+
+
+def test_state_that_is_silently_ignored_is_found_by_token_counts_and_recall() -> None:
+    found = visit(served("litellm"))
+
+    state = verdict(found, "conversation state")
+    assert (state.good, state.finding.partition(":")[0]) == (False, "silently ignored")
+    assert "input tokens, then" in state.evidence
+    assert found.profile.state == "replay"
+
+
+def test_a_model_that_forgets_the_word_is_not_mistaken_for_a_server_that_does() -> None:
+    backend = Backend("openai", brain=lambda context: "I would rather not say.")
+
+    found = visit(backend)
+
+    assert found.profile.state == "server"
+
+
+def test_without_recall_and_token_counts_nothing_is_concluded_about_state() -> None:
+    backend = Backend("ollama", brain=lambda context: "no")
+    backend.configure(lacks=frozenset({"usage"}))
+
+    found = visit(backend)
+
+    assert found.profile.state == "unknown"
+    assert verdict(found, "conversation state").finding.startswith("unknown")
+
+
+def test_calls_missing_from_the_chain_are_found_by_token_counts() -> None:
+    found = visit(served("vllm", store="default"))
+
+    assert (found.profile.state, found.profile.keeps_tool_items) == ("server", False)
+    assert "missing" in verdict(found, "tool outputs").finding
+
+
+def test_calls_that_were_forgotten_so_that_their_outputs_are_refused_are_found() -> None:
+    found = visit(served("openai", forgets=frozenset({"function_call"})))
+
+    assert found.profile.keeps_tool_items is False
+
+
+def test_instructions_that_are_inherited_are_found() -> None:
+    found = visit(served("openai", inherits_instructions=True))
+
+    assert found.profile.inherits_instructions
+    assert "inherited along the chain" in verdict(found, "instructions").finding
+
+
+def test_encrypted_reasoning_that_is_given_when_asked_for_is_found() -> None:
+    brain = RuleBrain()
+
+    def thinks(context: Context) -> Turn:
+        return Turn().reason("Hm.").reply(brain(context).parts[-1].get("name", "hello"))
+
+    found = visit(Backend("openai", brain=thinks))
+
+    assert found.profile.encrypted_reasoning == "on_request"
+
+
+def test_a_server_that_stores_in_spite_of_store_false_is_found() -> None:
+    found = visit(served("generic", store="always"))
+
+    assert found.profile.store == "always"
+    assert verdict(found, "store").finding == "store=false is ignored"
+
+
+def test_a_stream_without_its_usual_events_is_described() -> None:
+    found = visit(served("blackbox"), model="openai/gpt-5.2")
+
+    form = verdict(found, "stream form")
+    assert form.finding == "incomplete; the adapters fill it in"
+    assert "event: lines, sequence numbers, [DONE], response.output_item.added" in form.evidence
+    assert found.profile.streams
+
+
+def test_pauses_in_a_stream_are_measured() -> None:
+    backend = served("generic")
+    backend.pace(0.0, 0.3)
+
+    evidence = verdict(visit(backend, requests=12), "streaming").evidence
+
+    gap = re.search(r"longest gap ([\d.]+) s", evidence)
+    assert gap is not None
+    assert float(gap[1]) >= 0.3
+
+
+def test_error_shapes_are_told() -> None:
+    found = visit(served("openrouter"))
+
+    assert (
+        "400 as error{code, message, type} with an integer code"
+        in verdict(found, "error shapes").evidence
+    )
+
+
+def test_parameters_that_a_server_refuses_without_naming_them_are_found_one_by_one() -> None:
+    backend = served("valar", error_shape="message")
+    backend.configure(lost_shape="message")
+    nameless = visit_nameless(backend)
+
+    assert {"instructions", "truncation"} <= nameless.profile.refuses
+    assert nameless.profile.encrypted_reasoning == "never"
+    assert nameless.profile.reasoning_summary == "generate_summary"
+
+
+def visit_nameless(backend: Backend) -> Diagnosis:
+    """A visit to a server whose errors say nothing but no."""
+
+    class Nameless:
+        behaviour = backend.behaviour
+
+        def handle(self, request: Any) -> Any:
+            reply = backend.handle(request)
+            if reply.status == 400:
+                return type(reply).json(400, {"error": {"message": "bad request"}})
+            return reply
+
+    http_client = openai.DefaultHttpxClient(transport=make_transport(Nameless()))
+    endpoint = Endpoint(
+        profile=ServerProfile(name="unknown"), base_url="https://gateway.example/v1", api_key=KEY
+    )
+    return diagnose(endpoint, http_client=http_client, requests=60)
+
+
+def test_with_too_small_a_budget_the_rest_is_said_to_be_not_measured() -> None:
+    backend = served("openai")
+
+    found = visit(backend, requests=3)
+
+    assert len(backend.requests) == 3
+    rest = verdict(found, "streaming")
+    assert (rest.finding, rest.good) == ("not measured", None)
+    assert rest.evidence == "the budget of 3 requests was used up"
+    assert "streams" not in found.measured
