@@ -1,0 +1,68 @@
+"""Let an answer take an hour: park the graph, survive a restart, pay once.
+
+Why: with `background=` the server works while nobody waits. The job is saved in the checkpoint before anything else
+happens, so a graph that is resumed in another process finds it and asks for its result; it is never submitted
+again. `wait="interrupt"` parks the graph until a webhook or a timer resumes it, `wait="poll"` (the default) waits
+in the node.
+
+Run: python -m responses_adapters run cookbook/langgraph_durable_background.py
+     or, against a server: OPENAI_API_KEY=... python cookbook/langgraph_durable_background.py
+     (needs langgraph-checkpoint-sqlite)
+
+Prints:
+    parked: queued
+    parked: in_progress
+    answer: You said: Write the report on 8 rooms.
+    submitted: 1 job
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
+
+from responses_adapters.langgraph import Background, ResponsesNode
+
+MODEL = os.environ.get("RESPONSES_MODEL", "gpt-5.2")
+THREAD: Any = {"configurable": {"thread_id": "report-7"}}
+
+
+def step(database: Path, value: Any) -> Any:
+    """What one process does: open the database, build the graph, go one step on, end.
+
+    PostgreSQL: `PostgresSaver.from_conn_string(...)` of langgraph-checkpoint-postgres, and nothing else.
+    """
+    node = ResponsesNode(MODEL, background=Background(wait="interrupt"))
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", node)
+    builder.add_edge(START, "model")
+    with SqliteSaver.from_conn_string(str(database)) as saver:
+        return builder.compile(checkpointer=saver).invoke(value, THREAD, durability="sync")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "threads.db"
+        state = step(database, {"messages": "Write the report on 8 rooms."})
+        jobs = set()
+        while "__interrupt__" in state:
+            parked = state["__interrupt__"][0].value
+            jobs.add(parked["response_id"])
+            print("parked:", parked["status"])
+            time.sleep(float(os.environ.get("POLL_SECONDS", "0.1")))  # here your webhook arrives
+            state = step(database, Command(resume=True))
+        print("answer:", state["messages"][-1].text)
+        print("submitted:", len(jobs), "job")
+
+
+if __name__ == "__main__":
+    main()
+
+# Where next: server_valar.py for completion windows and the webhook's address.

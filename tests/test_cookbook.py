@@ -1,0 +1,254 @@
+"""Every recipe of the cookbook runs as it stands, and prints what it promises."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from responses_adapters.__main__ import main
+from responses_adapters.tools import Toolbox, ToolError
+
+ROOT = Path(__file__).parents[1]
+COOKBOOK = ROOT / "cookbook"
+SCRIPTS: dict[str, Any] = {
+    "server_blackbox": {
+        "server": "blackbox",
+        "rules": [
+            {
+                "text": "List the files",
+                "say": [
+                    {"call_tools": ["list_files", ["find_files", {"pattern": "*.py"}]]},
+                    "Four.",
+                ],
+            },
+            {
+                "text": "Read app.ini",
+                "say": [{"call_tool": {"name": "read_file", "path": "app.ini"}}, "It is on."],
+            },
+            {
+                "text": "Write 'hello'",
+                "say": [
+                    {"call_tool": {"name": "write_file", "path": "notes.txt", "text": "hello"}},
+                    {"call_tool": {"name": "read_file", "path": "notes.txt"}},
+                    "It says hello.",
+                ],
+            },
+            {
+                "text": "TODO",
+                "say": [{"call_tool": {"name": "search_text", "text": "TODO"}}, "There are two."],
+            },
+            {
+                "text": "debug off",
+                "say": [
+                    {
+                        "call_tool": {
+                            "name": "edit_file",
+                            "path": "app.ini",
+                            "old": "on",
+                            "new": "off",
+                        }
+                    },
+                    "It is off.",
+                ],
+            },
+            {
+                "text": "test_app.py",
+                "say": [
+                    {"call_tool": {"name": "run_command", "command": "python test_app.py"}},
+                    "Both tests pass.",
+                ],
+            },
+        ],
+    }
+}
+"""What the model says where its general rules would not do, as `--script` takes it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    path: Path
+
+    @cached_property
+    def source(self) -> str:
+        return self.path.read_text()
+
+    @cached_property
+    def docstring(self) -> str:
+        return ast.get_docstring(ast.parse(self.source)) or ""
+
+    @property
+    def title(self) -> str:
+        return self.docstring.splitlines()[0]
+
+    @property
+    def command(self) -> list[str]:
+        """The words of the first run line, after `python`."""
+        return shlex.split(re.search(r"^Run: python (.+)$", self.docstring, re.M)[1])  # type: ignore[index]
+
+    @property
+    def prints(self) -> str:
+        return textwrap.dedent(self.docstring.partition("\nPrints:\n")[2]) + "\n"
+
+
+RECIPES = [Recipe(path) for path in sorted(COOKBOOK.glob("*.py"))]
+PROGRAMS = [recipe for recipe in RECIPES if recipe.command[:2] != ["-m", "pytest"]]
+SUITES = [recipe for recipe in RECIPES if recipe not in PROGRAMS]
+
+
+def by_name(recipe: Recipe) -> str:
+    return recipe.path.stem
+
+
+@pytest.fixture
+def event_loop_of_the_thread() -> Iterator[None]:
+    """One that ends with the test: PydanticAI's `run_sync` would open one and leave it open."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def unchanged_process(
+    monkeypatch: pytest.MonkeyPatch, event_loop_of_the_thread: None
+) -> Iterator[None]:
+    """Recipes run in this process, since loading both frameworks for each takes longer than they do."""
+    environment, modules = dict(os.environ), set(sys.modules)
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("RESPONSES_MODEL", raising=False)
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    for name in set(sys.modules) - modules:
+        if getattr(sys.modules[name], "__file__", None) and name in {r.path.stem for r in RECIPES}:
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("recipe", PROGRAMS, ids=by_name)
+def test_a_recipe_prints_what_it_promises(
+    recipe: Recipe, capsys: pytest.CaptureFixture[str], unchanged_process: None, tmp_path: Path
+) -> None:
+    command = recipe.command
+    if command[0] == "-m":
+        options = command[2:]
+        if recipe.path.stem in SCRIPTS:
+            script = tmp_path / "script.yaml"
+            script.write_text(json.dumps(SCRIPTS[recipe.path.stem]))
+            options[1:1] = ["--script", str(script)]
+        assert main(options) == 0
+    else:
+        runpy.run_path(command[0], run_name="__main__")
+
+    assert capsys.readouterr().out == recipe.prints
+
+
+@pytest.mark.parametrize("recipe", SUITES, ids=by_name)
+def test_a_recipe_that_is_a_test_module_passes(recipe: Recipe) -> None:
+    done = subprocess.run(
+        [sys.executable, *recipe.command, "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1].startswith(recipe.prints.strip())
+
+
+def test_the_run_line_works_in_a_shell() -> None:
+    recipe = next(each for each in PROGRAMS if each.path.stem == "langgraph_add_the_node")
+    done = subprocess.run(
+        [sys.executable, *recipe.command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == (recipe.prints, "")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=by_name)
+def test_a_recipe_has_the_form_of_a_recipe(recipe: Recipe) -> None:
+    lines = recipe.source.splitlines()
+    assert len(lines) < 90
+    wide = {line.strip() for line in lines if len(line) > 120}
+    assert wide <= set(recipe.prints.splitlines())
+    assert re.search(r"^Why: ", recipe.docstring, re.M)
+    assert recipe.command[-1] == f"cookbook/{recipe.path.name}"
+    ending = recipe.source.rpartition("\n# Where next: ")[2]
+    assert all(line.startswith("#") for line in ending.splitlines()[1:])
+    for name in re.findall(r"\b\w+\.(?:py|md)\b", ending):
+        assert (COOKBOOK / name).exists(), name
+
+
+@pytest.mark.parametrize("recipe", PROGRAMS, ids=by_name)
+def test_a_recipe_knows_nothing_of_the_fake(recipe: Recipe) -> None:
+    code = recipe.source.replace(f'"""{recipe.docstring}', "")
+    assert "\ndef main() -> None:\n" in code
+    assert "fake" not in code
+    if not recipe.path.stem.startswith("testing_"):
+        assert "responses_adapters.testing" not in code
+
+
+@pytest.fixture
+def workspace(unchanged_process: None, tmp_path: Path) -> Any:
+    (tmp_path / "secret.txt").write_text("s3cret")
+    (tmp_path / "inside").mkdir()
+    return runpy.run_path("cookbook/tools_workspace.py")["Workspace"](tmp_path / "inside")
+
+
+@pytest.mark.parametrize("path", ["../secret.txt", "/etc/passwd", "link", "a/../../secret.txt"])
+def test_the_coding_agent_reads_and_writes_nothing_outside(
+    workspace: Any, path: str, tmp_path: Path
+) -> None:
+    (tmp_path / "inside" / "link").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ToolError, match="outside of the workspace"):
+        workspace.read_file(path)
+    with pytest.raises(ToolError, match="outside of the workspace"):
+        workspace.write_file(path, "x")
+    with pytest.raises(ToolError, match="outside of the workspace"):
+        workspace.find_files("../*")
+    assert (tmp_path / "secret.txt").read_text() == "s3cret"
+
+
+@pytest.mark.parametrize("command", ["rm -r .", "/bin/sh -c ls", "python3; rm x", "env python"])
+def test_the_coding_agent_runs_listed_commands_only(workspace: Any, command: str) -> None:
+    with pytest.raises(ToolError, match="may not be run; these may: python"):
+        workspace.run_command(command)
+
+
+def test_the_coding_agent_hides_the_environment_and_uses_no_shell(
+    workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "s3cret")
+    workspace.write_file(
+        "show.py", "import os, sys; print(os.environ.get('API_KEY'), sys.argv[1:])"
+    )
+    assert workspace.run_command("python show.py '$API_KEY;ls'") == "None ['$API_KEY;ls']\n"
+
+
+def test_the_coding_agent_is_told_of_its_mistakes(workspace: Any) -> None:
+    box: Toolbox = workspace.toolbox()
+    calls = [
+        {"type": "function_call", "call_id": name, "name": name, "arguments": json.dumps(arguments)}
+        for name, arguments in (
+            ("read_file", {"path": "missing.txt"}),
+            ("run_command", {"command": ""}),
+        )
+    ]
+    outputs = [item["output"] for item in box.execute_sync(calls)]
+    assert outputs == ["read_file failed (FileNotFoundError).", "run_command failed (ValueError)."]
