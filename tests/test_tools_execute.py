@@ -185,8 +185,8 @@ async def test_a_repeated_call_runs_once_and_is_answered_each_time():
         ran.append(amount)
         return f"paid {amount}"
 
-    same = call("pay", {"amount": 1}, "c1")
-    outputs = await Toolbox([pay]).execute([same, same])
+    calls = [call("pay", '{"amount": 1}', "c1"), call("pay", '{"amount":1}', "c1")]
+    outputs = await Toolbox([pay]).execute(calls)
 
     assert [item["output"] for item in outputs] == ["paid 1", "paid 1"]
     assert ran == [1]

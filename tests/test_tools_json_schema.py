@@ -219,7 +219,7 @@ def test_alternatives_at_the_root_become_one_loose_object_that_says_so():
     wire = to_wire_schema(schema)
 
     assert wire.parameters == {"properties": {"a": S, "b": I, "c": I}, "type": "object"}
-    assert wire.description == "Give the arguments of one of these: a | b, c?."
+    assert wire.notes == "Give the arguments of one of these: a | b, c?."
     assert wire.problem({"a": "x"}) is None
     assert wire.problem({"a": "x", "b": 1}) is not None
 
@@ -235,7 +235,7 @@ def test_rules_at_the_root_become_words_of_the_tool():
     wire = to_wire_schema(obj({"a": S, "b": S}, dependentRequired={"a": ["b"]}))
 
     assert wire.strict
-    assert wire.description == 'Must also satisfy {"dependentRequired": {"a": ["b"]}}'
+    assert wire.notes == 'Must also satisfy {"dependentRequired": {"a": ["b"]}}'
     assert wire.problem({"a": "x"}) is not None
 
 

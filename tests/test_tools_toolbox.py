@@ -291,3 +291,13 @@ def test_a_definition_given_twice_is_one_tool():
 
     assert len(Toolbox([given, dict(given)]).definitions) == 1
     assert len(Toolbox([given, given], handlers={"f": lambda: 1}).definitions) == 1
+
+
+def test_name_and_description_can_be_replaced_and_rules_stay():
+    schema = {"type": "object", "description": "Old.", "properties": {}, "maxProperties": 1}
+
+    made = to_responses_tool(schema, name="new name", description="New.")
+
+    assert made["name"] == clean_name("new name")
+    assert made["description"] == "New.\n\nSize: at most 1 entries."
+    assert to_responses_tool(Order, description="New.")["description"] == "New."

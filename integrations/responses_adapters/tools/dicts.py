@@ -93,7 +93,7 @@ def _bare_schema(schema: Mapping[str, Any], name: str | None) -> Source:
         raise ToolConversionError(
             f"no known kind of tool: {dict(schema)!r:.120}; a function tool has type, name and parameters"
         )
-    name = name or _text(schema.get("title"))
+    name = name or _text(schema.get("name")) or _text(schema.get("title"))
     if not name:
         raise ToolConversionError("a JSON Schema without a title needs a name: pass name=")
     return Source(name=name, description=_text(schema.get("description")), schema=schema)

@@ -67,6 +67,17 @@ def function_calls(output: Iterable[Any]) -> list[ToolCall]:
     return calls
 
 
+def _is_repeat(call: ToolCall, first: ToolCall) -> bool:
+    """Whether a call is the same one again: only if its arguments mean the same."""
+    if call.arguments == first.arguments:
+        return call == first
+    try:
+        same = parse_arguments(call.arguments) == parse_arguments(first.arguments)
+    except InvalidArgumentsError:
+        return False
+    return same and (call.name, call.input) == (first.name, first.input)
+
+
 def _qualified(item: Any) -> str:
     name, namespace = str(item.get("name") or ""), item.get("namespace")
     return f"{namespace}.{name}" if namespace else name
@@ -108,7 +119,7 @@ class Executor:
                 started[call.call_id] = (call, task)
             first, task = started[call.call_id]
             clash = "This call_id was already used for another call, so the call was not run."
-            answers.append((call, task if call == first else clash))
+            answers.append((call, task if _is_repeat(call, first) else clash))
         tasks = [task for _, task in started.values()]
         try:
             await asyncio.gather(*tasks)

@@ -46,6 +46,7 @@ class Source:
         is_async: Whether `run` returns at once with an awaitable; otherwise it may block and runs in a thread.
         is_type: Whether `run` validates and gives back the object, as a type's tool does.
         strict: What the tool itself says of strict mode; `None` where it says nothing.
+        redescribed: The description was given by the caller, and replaces what the schema says too.
         origin: The foreign tool it was read from, where going back to it is worth more than wrapping it.
         extra: Fields of the definition that this package does not know and passes on.
     """
@@ -57,5 +58,6 @@ class Source:
     is_async: bool = False
     is_type: bool = False
     strict: bool | None = None
+    redescribed: bool = False
     origin: Any = None
     extra: dict[str, Any] = field(default_factory=dict)

@@ -40,7 +40,9 @@ class Tool:
     def description(self) -> str:
         """What the model reads about the tool."""
         own, root = self.source.description, self.wire.description
-        return root if not own else own if root in own else f"{own}\n\n{root}"
+        if self.source.redescribed or root in own:
+            root = ""
+        return "\n\n".join(filter(None, (own, root, self.wire.notes)))
 
     @property
     def strict(self) -> bool:
@@ -144,6 +146,7 @@ def make_tools(
                 source,
                 name=source.name if name is None else name,
                 description=source.description if description is None else description,
+                redescribed=description is not None,
             )
         made.append(_make(source, strict))
     return made

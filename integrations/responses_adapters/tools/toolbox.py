@@ -45,7 +45,8 @@ class Toolbox:
     """Tools of any kind, converted once, with everything that a tool loop needs.
 
     Args:
-        tools: What `to_responses_tool` takes, in any mixture; also toolsets and documents that hold several.
+        tools: What `to_responses_tool` takes, in any mixture; also a `Namespace`, and toolsets and documents that
+            hold several tools.
         handlers: Functions for tools that are only definitions, by the tool's own name.
         strict: See `to_responses_tool`; holds for each tool that does not say itself.
         max_parallel: How many calls run at once.

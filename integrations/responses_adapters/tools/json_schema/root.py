@@ -22,12 +22,14 @@ class ObjectRoot:
 
     Attributes:
         node: The canonical object schema; annotations removed.
-        description: What the root said of itself, alternatives included.
+        description: What the root said of itself.
+        notes: What it said in keywords that cannot be sent, in words.
         reason: Why the tool cannot be strict already, or `None`.
     """
 
     node: Schema
     description: str
+    notes: str
     reason: str | None
 
 
@@ -50,16 +52,17 @@ def object_root(canonical: Canonical) -> ObjectRoot:
         raise ToolConversionError(
             f"#: a tool's arguments are an object, not {kinds}; wrap the value in an object with one property"
         )
-    words = describe({key: node[key] for key in node if key != "title"})  # the tool has a name
+    notes = describe({k: v for k, v in node.items() if k not in ("title", "description")})
     if alternatives:
-        words = f"{words} Give the arguments of one of these: {' | '.join(alternatives)}.".strip()
+        notes = f"{notes} Give the arguments of one of these: {' | '.join(alternatives)}.".strip()
     reason = (
         "#: alternatives at the root have no strict form; wrap them in one property"
         if alternatives
         else None
     )
     kept = {k: v for k, v in node.items() if k not in ANNOTATIONS and k not in _BANNED}
-    return ObjectRoot({**kept, "type": "object"}, words, reason)
+    description = node.get("description", "")
+    return ObjectRoot({**kept, "type": "object"}, description, notes, reason)
 
 
 def _flatten(node: Schema, canonical: Canonical) -> tuple[Schema, list[str]]:

@@ -32,12 +32,14 @@ class WireSchema:
         strict: Whether `parameters` is in the strict subset.
         reason: Why it is not strict, with a JSON pointer; `None` where it is.
         description: What the root of the schema says of the whole.
+        notes: What the root says in keywords that cannot be sent, in words for the tool's description.
         codec: Between wire arguments and the tool's own.
     """
 
     strict: bool
     reason: str | None
     description: str
+    notes: str
     codec: Codec
     _text: str = field(repr=False)
     _canonical: Canonical = field(repr=False)
@@ -108,10 +110,12 @@ def _convert(text: str, may_be_strict: bool) -> WireSchema:
             reason = broken_rule(wire)
             if reason is None:
                 codec = Codec(wire, omittable)
-                return WireSchema(True, None, root.description, codec, json.dumps(wire), canonical)
+                return WireSchema(
+                    True, None, root.description, root.notes, codec, json.dumps(wire), canonical
+                )
     loose = _loose_form(root.node, canonical)
     return WireSchema(
-        False, reason, root.description, Codec(loose, {}), json.dumps(loose), canonical
+        False, reason, root.description, root.notes, Codec(loose, {}), json.dumps(loose), canonical
     )
 
 
