@@ -131,3 +131,27 @@ async def test_an_agent_can_be_moved_for_a_while(responses_backend: Backend) -> 
 async def test_a_string_of_ours_without_the_capability_is_an_error() -> None:
     with pytest.raises(UserError, match="Unknown model: valar:kimi"):
         Agent("valar:kimi")
+
+
+async def test_the_websocket_of_openai_is_still_there(
+    responses_backend: Backend, responses_server: Any
+) -> None:
+    responses_backend.call_tool("check_room", room="Birch")
+    responses_backend.reply("Free.")
+    model = ResponsesModel(
+        "gpt-4.1",
+        server="openai",
+        base_url=responses_server.base_url,
+        api_key="k",
+        settings=ResponsesModelSettings(openai_transport="websocket"),
+    )
+    agent: Agent[None, str] = Agent(model)
+
+    @agent.tool_plain
+    def check_room(room: str) -> str:
+        return f"{room} is free"
+
+    result = await agent.run("Is Birch free?")
+    assert result.output == "Free."
+    answers = [message for message in result.all_messages() if message.kind == "response"]
+    assert [(answer.provider_details or {})["transport"] for answer in answers] == ["websocket"] * 2
