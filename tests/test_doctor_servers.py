@@ -181,7 +181,7 @@ def test_pauses_in_a_stream_are_measured() -> None:
     backend = served("generic")
     backend.pace(0.0, 0.3)
 
-    evidence = verdict(visit(backend, requests=12), "streaming").evidence
+    evidence = verdict(visit(backend, requests=20), "streaming").evidence
 
     gap = re.search(r"longest gap ([\d.]+) s", evidence)
     assert gap is not None

@@ -293,7 +293,7 @@ def dump_profile(profile: ServerProfile) -> str:
     lines = []
     for field in fields(profile):
         value = getattr(profile, field.name)
-        if isinstance(value, frozenset | tuple):
+        if isinstance(value, frozenset):
             value = sorted(value)
         if value is not None:
             lines.append(

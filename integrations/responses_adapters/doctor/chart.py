@@ -194,8 +194,8 @@ class Chart:
 
     def diagnosed(self) -> ServerProfile:
         """The profile with what was measured in place of what was believed."""
-        believed = self.profile.refuses - self.tried.keys()
-        refuses = believed | {name for name, refused in self.tried.items() if refused}
+        believed = dict.fromkeys(self.profile.refuses, True)
+        refuses = frozenset(name for name, no in {**believed, **self.tried}.items() if no)
         return replace(self.profile, **self.facts, refuses=refuses)
 
 
