@@ -319,7 +319,9 @@ class ResponsesModel(OpenAIResponsesModel):
 
     def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:
         """The settings with a key under which a server that honours it never does the work of this attempt twice."""
-        if self._as_stock or not self._given.get("responses_idempotency", True):
+        # On a WebSocket, headers are the connection's and not the request's.
+        over_socket = self._given.get("openai_transport") == "websocket"
+        if self._as_stock or over_socket or not self._given.get("responses_idempotency", True):
             return given
         headers = {"Idempotency-Key": str(uuid.uuid4()), **self._given.get("extra_headers", {})}
         return {**(given or {}), "extra_headers": headers}
