@@ -203,6 +203,16 @@ def strict_format(**fields: Any) -> Any:
             "Invalid type for 'input[0].content[0]': expected an object, but got a string instead.",
         ),
         (
+            said_by("user", {"type": "input_image", "image_url": 3}),
+            "input[0].content[0].image_url",
+            "Invalid type for 'input[0].content[0].image_url': expected a string, but got an integer instead.",
+        ),
+        (
+            {"tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": {}}]}},
+            "tool_choice.type",
+            "Invalid type for 'tool_choice.type': expected a string, but got an object instead.",
+        ),
+        (
             {"input": [{**CALL, "arguments": {}}, OUTPUT]},
             "input[0].arguments",
             "Invalid type for 'input[0].arguments': expected a string, but got an object instead.",
@@ -211,6 +221,11 @@ def strict_format(**fields: Any) -> Any:
             {"input": [{**CALL, "parsed_arguments": {}}, OUTPUT]},
             "input[0].parsed_arguments",
             "Unknown parameter: 'input[0].parsed_arguments'.",
+        ),
+        (
+            {"input": [{"type": "reasoning", "summary": [], "status": "completed"}, USER]},
+            "input[0].status",
+            "Unknown parameter: 'input[0].status'.",
         ),
         (
             {"input": [{**CALL, "id": "call_1"}, OUTPUT]},

@@ -62,3 +62,15 @@ def test_models_can_be_listed_and_named() -> None:
     status, body = send(be, "GET", "/models/none")
     assert (status, body["error"]["code"]) == (404, "model_not_found")
     assert send(be, "GET", "/health") == (200, {"status": "healthy"})
+
+
+def test_listed_and_compacted_parts_are_whole() -> None:
+    be = Backend(brain=lambda context: "ok")
+    parts = [{"type": "input_image", "file_id": "file_1", "detail": None}]
+    asked = {"model": "m", "input": [{"role": "user", "content": parts}]}
+    whole = {"type": "input_image", "image_url": None, "detail": "auto", "file_id": "file_1"}
+    _, compacted = send(be, "POST", "/responses/compact", asked)
+    assert compacted["output"][0]["content"] == [whole]
+    _, response = send(be, "POST", "/responses", asked)
+    _, listed = send(be, "GET", f"/responses/{response['id']}/input_items")
+    assert listed["data"][0]["content"] == [whole]

@@ -72,6 +72,15 @@ def test_vllm_stores_only_where_told_to_and_loses_the_calls_of_a_chain() -> None
     assert kept["store"] is True
 
 
+def test_vllm_calls_a_finished_background_response_synchronous() -> None:
+    be = server("vllm").configure(store="default").background(polls=1)
+    _, response = ask(be, background=True)
+    path = f"{PATH}/{response['id']}"
+    assert send(be, "GET", path)[1]["status"] == "completed"
+    status, body = send(be, "POST", f"{path}/cancel")
+    assert (status, body["error"]["message"]) == (400, "Cannot cancel a synchronous response.")
+
+
 @pytest.mark.parametrize("fields", [{"store": True}, {"previous_response_id": "resp_x"}])
 def test_openrouter_keeps_nothing_and_says_so(fields: Any) -> None:
     status, body = ask(server("openrouter"), **fields)

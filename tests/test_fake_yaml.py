@@ -79,3 +79,21 @@ def test_a_script_that_is_wrong_says_where(script: Any, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Backend.from_script(script)
     assert message in str(caught.value)
+
+
+SETTINGS = """
+configure:
+  background_waits: [pending]
+  forgets: [function_call]
+  ignores: [metadata]
+  refusals: [{path: stream, values: [true]}, {path: user}]
+  demands: [[instructions, null]]
+"""
+
+
+def test_switches_of_every_kind_can_be_written_as_data() -> None:
+    be = Backend.from_script({**yaml.safe_load(SETTINGS), "brain": True})
+    assert ask(be, stream=True).status == ask(be, user="me").status == 400
+    assert ask(be).status == 400
+    response = json.loads(ask(be, instructions="x", metadata=3, background=True).body)
+    assert (response["status"], response["metadata"]) == ("pending", {})

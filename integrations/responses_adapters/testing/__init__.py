@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .engine import Backend
     from .journal import Recorded
     from .patch import NetworkBlockedError, PatchedTransports
+    from .replay import Replay
     from .script import Turn
     from .server import ResponsesServer
     from .servers import BEHAVIOURS
@@ -26,6 +27,7 @@ __all__ = [
     "PatchedTransports",
     "Recorded",
     "Refusal",
+    "Replay",
     "Reply",
     "Request",
     "ResponsesServer",
@@ -45,6 +47,7 @@ _HOMES = {
     "PatchedTransports": "patch",
     "Recorded": "journal",
     "Refusal": "behaviour",
+    "Replay": "replay",
     "Reply": "wire",
     "Request": "wire",
     "ResponsesServer": "server",

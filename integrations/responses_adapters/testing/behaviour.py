@@ -83,6 +83,7 @@ class Behaviour:
         health_at_root: `/health` is at the root alone.
         store: `"default"` the caller may choose, `"always"` or `"never"` whatever is sent.
         soft_delete: Deleting hides a response, answers 200 for unknown ids and 425 for unfinished ones.
+        cancels_ended: Cancelling a background response that has ended gives it as it is; else 400.
         idempotency: The same `Idempotency-Key` never starts a second response.
         background_status: HTTP status of an accepted background response.
         background_waits: Statuses a background response goes through; none: `background` has no effect.
@@ -155,6 +156,7 @@ class Behaviour:
     health_at_root: bool = False
     store: Literal["default", "always", "never"] = "default"
     soft_delete: bool = False
+    cancels_ended: bool = True
     idempotency: bool = False
     background_status: int = 200
     background_waits: tuple[str, ...] = ("queued", "in_progress")

@@ -75,7 +75,7 @@ def check(backend: Backend, recorded: Recorded, _: list[str]) -> Reply:
 def cancel(backend: Backend, _: Recorded, path: list[str]) -> Reply:
     """`POST /responses/{id}/cancel`: stop a background response; a finished one is given as it is."""
     stored = _find(backend, path[0])
-    if not stored.body["background"]:
+    if not stored.body["background"] or (stored.ended and not backend.behaviour.cancels_ended):
         raise ApiError(400, "Cannot cancel a synchronous response.")
     if not stored.ended:
         stored.cancel()

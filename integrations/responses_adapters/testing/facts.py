@@ -78,6 +78,7 @@ FACTS: Final = (
     Fact("aleph-alpha", "MCP calls wait for approval unless require_approval is never.", "documented"),
     Fact("aleph-alpha", "Guardrails refuse before anything is said; the body of that error is ours.", "inferred", "configure(guardrails=(...), guardrail_error=(...))"),
     Fact("vllm", "Stores nothing unless told to; a chain loses its function calls.", "documented", "configure(store='default')"),
+    Fact("vllm", "Cancelling a response that has ended is refused as synchronous.", "documented", "configure(cancels_ended=True)"),
     Fact("ollama", "The previous id is accepted and ignored.", "documented"),
     Fact("litellm", "Without a database: 200, the history dropped, an id echoed that was never sent.", "measured"),
     Fact("openrouter", "store=true and a previous id are refused with 400.", "documented"),

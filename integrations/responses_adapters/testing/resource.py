@@ -73,13 +73,27 @@ def kept_items(items: Iterable[Item], ids: Ids) -> list[Item]:
 
 
 def shown(item: Item, item_id: str) -> Item:
-    """An input item as listings show it: with an id, and its text as parts."""
+    """An input item as listings show it: with an id, and its content as whole parts."""
     listed = {**item, "id": item_id, "status": item.get("status") or "completed"}
-    if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
-        assistant = item.get("role") == "assistant"
-        part = {"type": "output_text" if assistant else "input_text", "text": item["content"]}
-        listed["content"] = [{**part, **({"annotations": []} if assistant else {})}]
+    if item.get("type", "message") == "message":
+        content = item.get("content")
+        if isinstance(content, str):
+            kind = "output_text" if item.get("role") == "assistant" else "input_text"
+            content = [{"type": kind, "text": content}]
+        listed["content"] = [_whole(part) for part in content or ()]
     return listed
+
+
+_PARTS: dict[str, Item] = {
+    "output_text": {"annotations": []},
+    "input_image": {"image_url": None, "detail": "auto"},
+}
+"""Fields that parts have in answers, whether or not they were sent."""
+
+
+def _whole(part: Item) -> Item:
+    sent = {name: value for name, value in part.items() if value is not None}
+    return {"type": part["type"], **_PARTS.get(part["type"], {}), **sent}
 
 
 def _prefix(item: Item) -> str:

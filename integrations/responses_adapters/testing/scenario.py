@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from .behaviour import Refusal
 from .damage import WireVerbs
 from .names import check_names
 from .script import Turn, Verbs
@@ -35,14 +36,31 @@ def play(backend: Backend, script: Mapping[str, Any]) -> None:
         ConfigurationError: A name is unknown or an argument does not fit; it says which.
     """
     check_names(script, _TOP, "script")
-    if script.get("configure"):
-        _call(backend.configure, script["configure"], "configure")
+    changes = script.get("configure") or {}
+    backend.configure(**{name: _setting(backend, name, changes[name]) for name in changes})
     if script.get("background") is not None:
         _call(backend.background, script["background"], "background")
     for turn in script.get("turns") or ():
         _say(backend, turn)
     for rule in script.get("rules") or ():
         _rule(backend, rule)
+
+
+def _setting(backend: Backend, name: str, value: Any) -> Any:
+    """A value of `Behaviour` from data, where sets and sequences are lists."""
+    if not isinstance(value, list):
+        return value
+    if name == "refusals":
+        return tuple(Refusal(**{key: _tuple(each[key]) for key in each}) for each in value)
+    return (
+        frozenset(value)
+        if isinstance(getattr(backend.behaviour, name, ()), frozenset)
+        else _tuple(value)
+    )
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
 
 
 def _rule(backend: Backend, rule: Mapping[str, Any]) -> None:

@@ -190,6 +190,7 @@ _VLLM: Final = replace(
     error_shape="int_code",
     endpoints=_READ | {"cancel", "health"},
     store="never",
+    cancels_ended=False,
 )
 
 _OLLAMA: Final = replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .context import Item
@@ -57,6 +57,9 @@ _OPTIONAL = {
 }  # fmt: skip
 """Fields that some known item has besides its required ones."""
 
+_OUTPUT_ONLY = {"reasoning": {"status"}}
+"""Fields that some items have only on the way out; OpenAI refuses them on the way in."""
+
 ROLES = ("assistant", "system", "developer", "user")
 
 _PARTS = {
@@ -64,6 +67,8 @@ _PARTS = {
     "": ("input_text", "input_image", "input_file", "input_video", "computer_screenshot"),
 }
 """Content part types by role; every role but the assistant's has the same."""
+
+_PART_FIELDS = ("detail", "file_data", "file_id", "file_url", "filename", "image_url")
 
 _PREFIXES = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
 
@@ -157,7 +162,7 @@ def check_items(
         if strict:
             _check_id(at, kind, item)
         if refuse_unknown:
-            _check_names(at, item, _FIELDS[kind])
+            _check_names(at, item, _FIELDS[kind], _OUTPUT_ONLY.get(kind, ()))
         if kind == "message":
             _check_message(at, item, strict=strict)
 
@@ -175,9 +180,9 @@ def _check_fields(at: str, item: Item, fields: Mapping[str, Kind]) -> None:
             check_type(f"{at}.{name}[{number}]", part, dict)
 
 
-def _check_names(at: str, item: Item, fields: Mapping[str, Kind]) -> None:
+def _check_names(at: str, item: Item, fields: Mapping[str, Kind], never: Collection[str]) -> None:
     for name in item:
-        if name not in fields and name not in _OPTIONAL:
+        if name in never or (name not in fields and name not in _OPTIONAL):
             name = f"{at}.{name}"
             raise ApiError(
                 400, f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
@@ -216,6 +221,9 @@ def _check_message(at: str, item: Item, *, strict: bool) -> None:
         )
         if field is not None:
             _check_fields(name, part, {field: str})
+        for extra in _PART_FIELDS:
+            if part.get(extra) is not None:
+                check_type(f"{name}.{extra}", part[extra], str)
 
 
 def check_tools(tools: Sequence[Any]) -> None:
@@ -287,7 +295,8 @@ def check_tool_choice(choice: Any, tools: Sequence[Item]) -> None:
     check_type("tool_choice.tools", wanted, list)
     for each in wanted:
         check_type("tool_choice", each, dict)
-        if each.get("type") not in {"function", "custom"}:
+        check_type("tool_choice.type", each.get("type"), str)
+        if each["type"] not in {"function", "custom"}:
             continue
         if "name" not in each:
             raise missing("tool_choice.name")
