@@ -126,6 +126,7 @@ def test_the_real_key_goes_upstream_and_nowhere_else(record, script):
     record(backend, talk)
 
     assert backend.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+    assert backend.requests[-1].headers["accept-encoding"] == "identity"
     assert KEY not in script.read_text()
     assert "authorization" not in script.read_text().lower()
 

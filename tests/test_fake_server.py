@@ -219,6 +219,21 @@ def test_a_client_that_leaves_closes_the_frames(server, client):
         assert closed.wait(5)
 
 
+def test_a_backend_learns_that_its_client_left(server, client):
+    backend = Backend()
+    backend.pace(between=0.02).reply("one two three four five six seven eight nine ten")
+
+    with server.mount(backend) as tenant:
+        body = {"model": "m", "input": "Hi", "stream": True}
+        with client.stream("POST", f"{tenant.base_url}/responses", json=body) as answer:
+            next(answer.iter_raw())
+        deadline = time.monotonic() + 5
+        while not backend.requests[-1].disconnected and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    assert backend.requests[-1].disconnected
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

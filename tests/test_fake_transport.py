@@ -212,6 +212,19 @@ async def test_concurrent_streams_advance_together():
     assert seen == ["a1", "b1", "a2", "b2"]
 
 
+async def test_concurrent_requests_take_turns():
+    backend = Scripted(lambda request: Reply.json(200, {}))
+
+    async def ask(name: str) -> None:
+        async with async_client_of(sdk_http, backend) as client:
+            await client.post(f"{URL}/{name}1")
+            await client.post(f"{URL}/{name}2")
+
+    await asyncio.gather(ask("a"), ask("b"))
+
+    assert [request.path[-2:] for request in backend.requests] == ["a1", "b1", "a2", "b2"]
+
+
 async def test_a_cancelled_task_counts_as_a_client_that_left():
     backend = Backend()
     backend.reply("one two three four")
@@ -250,6 +263,10 @@ def test_a_fault_before_the_headers_raises_what_a_socket_raises(
     with pytest.raises(getattr(library, before)) as caught:
         client_of(library, silent).post(URL)
     assert caught.value.request.url == URL
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert type(cause).__module__.startswith("httpcore")
+    assert type(cause).__name__ == before
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -286,6 +303,12 @@ def test_silence_adds_up_over_empty_frames():
 
     with pytest.raises(sdk_http.ReadTimeout):
         client_of(sdk_http, backend, timeout=0.05).post(URL)
+
+
+def test_silence_ends_with_every_event():
+    backend = streaming(Frame(b"1", delay=0.06), Frame(b"2", delay=0.06), Frame(b"3", delay=0.06))
+
+    assert client_of(sdk_http, backend, timeout=0.1).post(URL).content == b"123"
 
 
 def test_a_stall_that_the_client_sits_out_takes_no_time():

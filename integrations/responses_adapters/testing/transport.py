@@ -126,7 +126,7 @@ class Kit:
                 method=request.method.upper(),
                 path=request.url.path,
                 query=dict(request.url.params.multi_items()),
-                headers={name.lower(): value for name, value in request.headers.items()},
+                headers=dict(request.headers.items()),
                 body=request.content,
             )
         )
