@@ -6,7 +6,7 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python -m
 READY = $(VENV)/ready
 
-.PHONY: help demo test check coverage verify-types test-extras clean
+.PHONY: help demo test cookbook check coverage verify-types test-extras clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ demo: $(READY) ## a room-booking agent in both frameworks, against a local fake 
 
 test: $(READY) ## run the tests
 	@$(RUN) pytest
+
+cookbook: $(READY) ## run every recipe against the fake server and compare what it prints
+	@$(RUN) pytest tests/test_cookbook.py tests/test_handbook.py
 
 check: $(READY) ## lint, format, types, import rules, declared dependencies
 	$(RUN) ruff check .

@@ -1,4 +1,7 @@
-"""Every recipe of the cookbook runs as it stands, and prints what it promises."""
+"""Every recipe of the cookbook runs as it stands and prints what it promises, and the handbook keeps to the facts.
+
+`python tests/test_cookbook.py` writes the recipe index and the table of servers into the handbook.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_examples import CodeExample, EvalExample, find_examples
 
 from responses_adapters.__main__ import main
+from responses_adapters.profiles import SERVERS, ServerProfile
+from responses_adapters.testing import Backend
 from responses_adapters.tools import Toolbox, ToolError
 
 ROOT = Path(__file__).parents[1]
 COOKBOOK = ROOT / "cookbook"
+HANDBOOK = COOKBOOK / "README.md"
 SCRIPTS: dict[str, Any] = {
     "server_blackbox": {
         "server": "blackbox",
@@ -252,3 +259,106 @@ def test_the_coding_agent_is_told_of_its_mistakes(workspace: Any) -> None:
     ]
     outputs = [item["output"] for item in box.execute_sync(calls)]
     assert outputs == ["read_file failed (FileNotFoundError).", "run_command failed (ValueError)."]
+
+
+def filled_in(handbook: str) -> str:
+    """The handbook with its generated parts as they should be."""
+
+    def index(found: re.Match[str]) -> str:
+        prefixes = tuple(found[2].split())
+        chosen = [each for each in RECIPES if each.path.stem.startswith(prefixes)]
+        lines = [f"- [{each.path.name}]({each.path.name}): {each.title}" for each in chosen]
+        return "\n".join([found[1], *lines, "<!-- end -->"])
+
+    indexed = re.sub(r"(?s)(<!-- recipes: (.*?) -->).*?<!-- end -->", index, handbook)
+    table = f"<!-- servers -->\n{servers_table()}\n<!-- end -->"
+    return re.sub(r"(?s)<!-- servers -->.*?<!-- end -->", lambda _: table, indexed)
+
+
+def servers_table() -> str:
+    head = (
+        "| `server=` | conversations | stores | instructions | streams | background | variables |"
+    )
+    return "\n".join([head, "|---" * 7 + "|", *map(servers_row, SERVERS.values())])
+
+
+def servers_row(profile: ServerProfile) -> str:
+    instructions = "inherited" if profile.inherits_instructions else "on each turn"
+    if "instructions" in profile.refuses:
+        instructions = "as a system message"
+    variable = profile.api_key_env and f"`{profile.api_key_env.removesuffix('API_KEY')}…`"
+    cells = (
+        f"`{profile.name}`",
+        {"server": "kept", "replay": "not kept", "unknown": "unknown"}[profile.state],
+        {"default": "unless `store=False`", "always": "always", "never": "never"}[profile.store],
+        instructions,
+        "yes" if profile.streams else "no: one piece",
+        "yes" if profile.background else "no",
+        variable or "none",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_handbook_lists_every_recipe_and_server_as_they_are() -> None:
+    handbook = HANDBOOK.read_text()
+    assert handbook == filled_in(handbook)
+    for recipe in RECIPES:
+        assert handbook.count(f"]({recipe.path.name}): ") == 1
+
+
+SNIPPETS = [each for each in find_examples(str(HANDBOOK)) if each.prefix == "python"]
+
+
+def by_line(snippet: CodeExample) -> str:
+    return f"line {snippet.start_line}"
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=by_line)
+@pytest.mark.responses_backend(brain=True)
+def test_a_snippet_of_the_handbook_prints_what_it_says(
+    snippet: CodeExample, eval_example: EvalExample, responses_backend: Backend
+) -> None:
+    eval_example.set_config(line_length=100, ruff_ignore=["D", "T"])
+    eval_example.run_print_check(snippet, call=None)
+    eval_example.lint_ruff(snippet)
+
+
+DIFFS = re.findall(r"(?ms)^### (From [^\n]+)\n.*?^```diff\n(.*?)^```$", HANDBOOK.read_text())
+
+
+@pytest.mark.parametrize(("title", "diff"), DIFFS, ids=[title for title, _ in DIFFS])
+@pytest.mark.parametrize("side", "-+")
+@pytest.mark.responses_backend(brain=True)
+def test_both_sides_of_a_migration_give_an_answer(
+    title: str, diff: str, side: str, responses_backend: Backend, event_loop_of_the_thread: None
+) -> None:
+    code = "".join(line[1:] for line in diff.splitlines(keepends=True) if line[0] in f" \n{side}")
+    if "from agents import" in code:
+        compile(code, title, "exec")  # openai-agents is no dependency of ours, not even in tests
+        return
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert "8 people" in names["answer"] or "Birch is free" in names["answer"]
+
+
+def test_the_handbook_quotes_errors_as_they_are_raised() -> None:
+    section = HANDBOOK.read_text().partition("## When it says no")[2].partition("\n## ")[0]
+    quoted = re.findall(r"(?m)^\| `([^`]+)` \|", section)
+    source = "".join(
+        path.read_text()
+        for path in (ROOT / "integrations").rglob("*.py")
+        if "testing" not in path.parts
+    )
+    spoken = re.sub(r'"\s*f?"', "", source)
+    assert len(quoted) > 10
+    assert [words for words in quoted if words not in spoken] == []
+
+
+def test_the_handbook_leads_to_files_that_exist() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", HANDBOOK.read_text())
+    assert links
+    assert [link for link in links if not (COOKBOOK / link).exists()] == []
+
+
+if __name__ == "__main__":
+    HANDBOOK.write_text(filled_in(HANDBOOK.read_text()))
