@@ -18,7 +18,8 @@ from langchain_core.messages import (
 __all__ = ["essence", "fingerprint", "role_of", "without_index"]
 
 _DEVELOPER: Final = "__openai_role__"  # langchain-core's key for the developer role
-_VOLATILE: Final = frozenset({"id", "status", "annotations", "index"})
+_VOLATILE: Final = frozenset({"id", "status", "annotations", "logprobs", "index"})
+_CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _ID_IS_CONTENT: Final = frozenset({"item_reference", "image_generation_call"})
 
 _encode: Final[Callable[[Any], str]] = json.JSONEncoder(
@@ -60,6 +61,8 @@ def essence(block: Any) -> Any:
     if isinstance(block, str):
         return block
     kind = block.get("type")
+    if kind in _CALLS and "call_id" in block:
+        return [block["call_id"]]  # what it says on the wire is decided by `tool_calls`
     kept = {
         key: value
         for key, value in block.items()
