@@ -92,7 +92,10 @@ def test_retrieving_gives_the_response_as_it_was_answered() -> None:
     assert send(be, "GET", f"/v1/responses/{response['id']}") == (200, response)
 
 
-@pytest.mark.parametrize("prefix", ["", "/v1", "/v3/router", "/t/tenant/v1", "/openai/v1"])
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "/v1", "/v3/router", "/t/tenant/v1", "/openai/v1", "/models/m/v1", "/t/responses/v1"],
+)
 def test_any_prefix_before_responses_is_served(prefix: str) -> None:
     be = Backend(brain=lambda context: "ok")
     request = Request("POST", f"{prefix}/responses", body=b'{"model": "m", "input": "a"}')

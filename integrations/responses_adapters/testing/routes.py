@@ -49,7 +49,9 @@ ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
 """Endpoints by name: method, path after the prefix with `*` for an id and `**` for an id with
 slashes, and what answers."""
 
-_ROOTS = {"agents", "chat", "check", "conversations", "health", "models", "responses", "tools"}
+_ROOTS = {"agents", "check", "conversations", "health", "models", "responses", "tools"}
+
+_PATTERNS = {name: pattern.split("/") for name, (_, pattern, _) in ENDPOINTS.items()}
 
 _EXTRA = frozenset(
     {"restore", "check", "tools", *(name for name in ENDPOINTS if "schedule" in name)}
@@ -63,32 +65,30 @@ def route(backend: Backend, recorded: Recorded) -> Reply:
     Raises:
         ApiError: There is no such endpoint (404), or not with that method (405).
     """
+    behaviour = backend.behaviour
     parts = [part for part in recorded.path.split("/") if part]
-    start = next((i for i, part in enumerate(parts) if part in _ROOTS), len(parts))
-    tail = parts[start:]
-    if tail[:2] == ["chat", "completions"]:
+    if parts[-2:] == ["chat", "completions"]:
         raise ApiError(
             404,
             "This server has the Responses API only, and the client called Chat Completions:"
             " use the Responses API (ChatOpenAI: use_responses_api=True).",
         )
-    behaviour = backend.behaviour
     for prefix, status in behaviour.closed_paths.items():
         if recorded.path.startswith(prefix):
             raise ApiError(status, f"Not allowed: {recorded.method} {recorded.path}")
-    if tail == ["health"] and behaviour.health_at_root and start:
+    if behaviour.health_at_root and len(parts) > 1 and parts[-1] == "health":
         raise ApiError(404, f"Invalid URL ({recorded.method} {recorded.path})")
     allowed = []
-    for name, (method, pattern, endpoint) in ENDPOINTS.items():
-        if name not in behaviour.endpoints if behaviour.endpoints else name in _EXTRA:
-            continue
-        ids = _match(pattern.split("/"), tail)
-        if ids is None:
-            continue
-        if method == recorded.method:
-            backend.check_access(recorded, name)
-            return endpoint(backend, recorded, ids)
-        allowed.append(method)
+    for start in (i for i, part in enumerate(parts) if part in _ROOTS):
+        for name, (method, _, endpoint) in ENDPOINTS.items():
+            if name not in behaviour.endpoints if behaviour.endpoints else name in _EXTRA:
+                continue
+            ids = _match(_PATTERNS[name], parts[start:])
+            if ids is not None and method == recorded.method:
+                backend.check_access(recorded, name)
+                return endpoint(backend, recorded, ids)
+            if ids is not None:
+                allowed.append(method)
     if allowed:
         hint = " or ".join(allowed)
         raise ApiError(
