@@ -184,7 +184,7 @@ def test_what_is_expected_of_a_server_that_remembers_or_forgets_is_calibrated_on
     None
 ):
     expectation = proof(125)
-    assert expectation == Expectation(held=125 + 10 + 10, lost=25 + 10)
+    assert expectation == Expectation(held=125 + 10 + 10, lost=25 + 10, least=125 + 10)
     assert expectation.separable
 
 
@@ -208,6 +208,18 @@ def test_the_nearer_expectation_wins_and_the_middle_decides_nothing(
 ) -> None:
     response = {"usage": {"input_tokens": counted, "output_tokens": 1}}
     assert judge(response, proof(125), SERVERS["generic"]) == verdict
+
+
+def test_a_count_that_covers_the_anchor_and_its_answer_never_proves_loss() -> None:
+    rough = Expectation(held=400, lost=250, least=200)
+    assert (
+        judge({"usage": {"input_tokens": 260, "output_tokens": 1}}, rough, SERVERS["generic"])
+        == "unknown"
+    )
+    assert (
+        judge({"usage": {"input_tokens": 190, "output_tokens": 1}}, rough, SERVERS["generic"])
+        == "lost"
+    )
 
 
 def test_a_null_echo_proves_loss_only_where_the_server_echoes() -> None:

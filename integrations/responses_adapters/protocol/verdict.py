@@ -41,10 +41,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """Input tokens of a delta turn if the server held the prefix, and if it lost it."""
+    """Input tokens of a delta turn if the server held the prefix, and if it lost it.
+
+    `least` is no estimate: what the anchor and its answer were counted as, which a server that holds them counts again.
+    """
 
     held: float
     lost: float
+    least: float = float("inf")
 
     @property
     def separable(self) -> bool:
@@ -74,7 +78,8 @@ def expect(
     before = overhead + sum(sizes[: plan.start - 1])
     rate = counted / max(before, 1)
     delta = rate * sum(sizes[plan.start :])
-    return Expectation(held=counted + answered + delta, lost=rate * overhead + delta)
+    least = counted + answered
+    return Expectation(held=least + delta, lost=rate * overhead + delta, least=least)
 
 
 def judge(
@@ -93,7 +98,7 @@ def judge(
     counted = tokens[0]
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
-        return "lost"
+        return "lost" if counted < expectation.least else "unknown"
     return "held" if counted >= expectation.held - third else "unknown"
 
 
