@@ -23,7 +23,7 @@ from responses_adapters.__main__ import main
 from responses_adapters.doctor import UnusableServerError, diagnose, run
 from responses_adapters.errors import ConfigurationError
 from responses_adapters.profiles import SERVERS, Endpoint, ServerProfile, load_profile
-from responses_adapters.testing import Backend, Reply, Request
+from responses_adapters.testing import Backend, Frame, Reply, Request
 from responses_adapters.testing.server import ResponsesServer
 from responses_adapters.testing.transport import Handler, make_transport
 
@@ -203,6 +203,13 @@ def test_a_server_that_hangs_or_dawdles_gets_its_verdict_in_time(
     assert f"{url}/models gave no whole answer within 0.3 s" in verdict
 
 
+def test_an_answer_without_end_is_cut_off() -> None:
+    endless = Reply(200, {"content-type": "text/html"}, (Frame(b"x" * 2**20) for _ in range(100)))
+
+    with pytest.raises(UnusableServerError, match="no whole answer within 16777216 bytes"):
+        doctor(Site({}, otherwise=endless))
+
+
 def test_a_server_that_falls_silent_is_given_up_on() -> None:
     backend = Backend("openai", brain=True)
 
@@ -336,6 +343,7 @@ def test_an_unusable_server_is_json_too_where_json_was_asked_for(
     [
         ({"url": "gateway"}, "not a known server"),
         ({"url": "gateway:8000/v1"}, "not an http"),
+        ({"url": "http://gateway:99999/v1"}, "Port out of range"),
         ({"save": "profile.json"}, "has to end in .toml"),
         ({"requests": 0}, "more than zero"),
         ({"timeout": 0.0}, "more than zero"),

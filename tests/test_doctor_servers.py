@@ -11,9 +11,9 @@ import pytest
 
 from responses_adapters.doctor import Diagnosis, Verdict, diagnose
 from responses_adapters.profiles import SERVERS, Endpoint, ServerProfile
-from responses_adapters.testing import BEHAVIOURS, Backend, Context, Turn
+from responses_adapters.testing import BEHAVIOURS, Backend, Context, Reply, Request, Turn
 from responses_adapters.testing.brain import RuleBrain
-from responses_adapters.testing.transport import make_transport
+from responses_adapters.testing.transport import Handler, make_transport
 
 KEY = "fake-key-0123456789"
 
@@ -44,7 +44,7 @@ DEPENDS: dict[str, dict[str, Any]] = {
 the emulated one does it."""
 
 
-def visit(backend: Backend, **options: Any) -> Diagnosis:
+def visit(backend: Handler, **options: Any) -> Diagnosis:
     http_client = openai.DefaultHttpxClient(transport=make_transport(backend))
     endpoint = Endpoint(
         profile=ServerProfile(name="unknown"), base_url="https://gateway.example/v1", api_key=KEY
@@ -188,6 +188,23 @@ def test_pauses_in_a_stream_are_measured() -> None:
     assert float(gap[1]) >= 0.3
 
 
+def test_a_key_is_taken_for_needed_where_a_request_without_it_breaks_the_server() -> None:
+    backend = served("generic")
+
+    class Fragile:
+        behaviour = backend.behaviour
+
+        def handle(self, request: Request) -> Reply:
+            if "authorization" not in request.headers:
+                return Reply(500, {"content-type": "text/plain"}, b"Internal Server Error")
+            return backend.handle(request)
+
+    found = visit(Fragile())
+
+    assert found.profile.needs_key is True
+    assert "unknown" in verdict(found, "key").finding
+
+
 def test_error_shapes_are_told() -> None:
     found = visit(served("openrouter"))
 
@@ -198,32 +215,21 @@ def test_error_shapes_are_told() -> None:
 
 
 def test_parameters_that_a_server_refuses_without_naming_them_are_found_one_by_one() -> None:
-    backend = served("valar", error_shape="message")
-    backend.configure(lost_shape="message")
-    nameless = visit_nameless(backend)
-
-    assert {"instructions", "truncation"} <= nameless.profile.refuses
-    assert nameless.profile.encrypted_reasoning == "never"
-    assert nameless.profile.reasoning_summary == "generate_summary"
-
-
-def visit_nameless(backend: Backend) -> Diagnosis:
-    """A visit to a server whose errors say nothing but no."""
+    backend = served("valar")
 
     class Nameless:
         behaviour = backend.behaviour
 
-        def handle(self, request: Any) -> Any:
+        def handle(self, request: Request) -> Reply:
             reply = backend.handle(request)
-            if reply.status == 400:
-                return type(reply).json(400, {"error": {"message": "bad request"}})
-            return reply
+            no = Reply.json(400, {"error": {"message": "bad request"}})
+            return no if reply.status == 400 else reply
 
-    http_client = openai.DefaultHttpxClient(transport=make_transport(Nameless()))
-    endpoint = Endpoint(
-        profile=ServerProfile(name="unknown"), base_url="https://gateway.example/v1", api_key=KEY
-    )
-    return diagnose(endpoint, http_client=http_client, requests=60)
+    found = visit(Nameless(), requests=60)
+
+    assert {"instructions", "truncation"} <= found.profile.refuses
+    assert found.profile.encrypted_reasoning == "never"
+    assert found.profile.reasoning_summary == "generate_summary"
 
 
 def test_with_too_small_a_budget_the_rest_is_said_to_be_not_measured() -> None:

@@ -91,7 +91,10 @@ class Answer:
             return {}
         if not self.body.keys() & {"output", "status"}:
             return {}
-        return normalize_response(self.body)
+        try:
+            return normalize_response(self.body)
+        except (AttributeError, TypeError, ValueError):
+            return {}  # it has the name of a response and not the form of one
 
     @property
     def usable(self) -> bool:
@@ -114,7 +117,9 @@ class Answer:
         """Whether the server will not do this, now or later; 501 is a refusal, other 5xx are accidents."""
         if self.usable or self.status is None:
             return False
-        return self.status == 501 or not self.failure.transient
+        body = self.body if isinstance(self.body, dict) else {}
+        error = self.status >= 400 or body.get("error") or body.get("type") == "error"
+        return bool(error) and (self.status == 501 or not self.failure.transient)
 
     @property
     def id(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, MissingExtraError
 from ..profiles import Endpoint, dump_profile, resolve_endpoint
@@ -89,6 +90,10 @@ def _endpoint(arguments: argparse.Namespace) -> Endpoint:
     endpoint = resolve_endpoint(
         by_name, base_url=None if by_name else url, api_key=arguments.key or None
     )
+    try:
+        urlsplit(endpoint.base_url).port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise ConfigurationError(f"{public_address(endpoint.base_url)}: {error}") from error
     key = endpoint.api_key
     if key is not None and not (key.isascii() and key.isprintable()):
         raise ConfigurationError("the key has characters that no HTTP header can carry")

@@ -26,6 +26,9 @@ _HTTP: Final[Any] = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.
 """The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
 
 _BIRDS: Final = ("heron", "plover", "curlew", "avocet", "dunlin", "godwit", "lapwing", "whimbrel")
+_LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of one answer; no answer to a question of the doctor's comes near."""
+
 _SHORTEST_SECRET: Final = 6
 """Characters of a key from which on it is looked for in answers; shorter ones are no secrets."""
 
@@ -102,7 +105,7 @@ class Line:
 
     def ask(self, call: Call) -> Answer:
         """Make one call, once."""
-        reading = _Reading(deadline=time.monotonic() + self._timeout)
+        reading = _Reading(self._timeout)
         request = self._request(call)
         try:
             response = self._http.send(request, stream=True, follow_redirects=False)
@@ -111,11 +114,14 @@ class Line:
                     reading.take(chunk)
             finally:
                 response.close()
-        except (_HTTP.HTTPError, _HTTP.InvalidURL) as error:
-            late = isinstance(error, _HTTP.TimeoutException)
-            return self._silence(request, error, late=late)
-        except _TooLateError as error:
-            return self._silence(request, error, late=True)
+        except _HTTP.TimeoutException:
+            return self._unfinished(request, f"{self._timeout:g} s")
+        except _EndlessError as error:
+            return self._unfinished(request, str(error))
+        except _HTTP.HTTPError as error:
+            lost = openai.APIConnectionError(request=request)
+            lost.__cause__ = error
+            return Answer(status=None, trouble=self._advice(lost))
         return self._answer(call, response, reading)
 
     def _request(self, call: Call) -> Any:
@@ -167,29 +173,28 @@ class Line:
         said = advised.message.replace(self._endpoint.base_url, base_url)
         return self._without_key(said)
 
-    def _silence(self, request: Any, cause: Exception, *, late: bool) -> Answer:
-        if late:
-            where = public_address(str(request.url))
-            trouble = f"{where} gave no whole answer within {self._timeout:g} s: is it up, or does it need --timeout?"
-            return Answer(status=None, trouble=trouble, late=True)
-        error = openai.APIConnectionError(request=request)
-        error.__cause__ = cause
-        return Answer(status=None, trouble=self._advice(error))
+    def _unfinished(self, request: Any, limit: str) -> Answer:
+        where = public_address(str(request.url))
+        trouble = (
+            f"{where} gave no whole answer within {limit}: is it up, or does it need --timeout?"
+        )
+        return Answer(status=None, trouble=trouble, late=True)
 
     def _without_key(self, text: str) -> str:
         key = self._endpoint.api_key
         return text.replace(key, "[key]") if key and len(key) >= _SHORTEST_SECRET else text
 
 
-class _TooLateError(Exception):
-    """The answer keeps coming after its time is over."""
+class _EndlessError(Exception):
+    """The answer keeps coming; the message is the limit that it passed."""
 
 
 @dataclass
 class _Reading:
     """The bytes of one answer, and when they came."""
 
-    deadline: float
+    seconds: float
+    size: int = 0
     started: float = field(default_factory=time.monotonic)
     chunks: list[bytes] = field(default_factory=list)
     longest_gap: float = 0.0
@@ -199,11 +204,14 @@ class _Reading:
         """Note a chunk.
 
         Raises:
-            _TooLateError: The time is over.
+            _EndlessError: It takes too long, or is too much.
         """
         now = time.monotonic()
-        if now > self.deadline:
-            raise _TooLateError
+        self.size += len(chunk)
+        if now - self.started > self.seconds:
+            raise _EndlessError(f"{self.seconds:g} s")
+        if self.size > _LARGEST:
+            raise _EndlessError(f"{_LARGEST} bytes")
         if self._last is not None:
             self.longest_gap = max(self.longest_gap, now - self._last)
         self._last = now
