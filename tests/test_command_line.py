@@ -29,6 +29,7 @@ def serving(*options: str) -> AbstractContextManager[tuple[subprocess.Popen[str]
 def program(
     command: list[str], environment: dict[str, str]
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    environment.pop("PYTHONUNBUFFERED", None)
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -142,8 +143,9 @@ def run_file(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_run_serves_a_file_whose_address_is_written_into_it(tmp_path):
-    (tmp_path / "helper.py").write_text("QUESTION = 'Hi'")
-    (tmp_path / "recipe.py").write_text(
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "helper.py").write_text("QUESTION = 'Hi'")
+    (tmp_path / "book" / "recipe.py").write_text(
         "import sys\n"
         "from openai import OpenAI\n"
         "from helper import QUESTION\n"
@@ -153,10 +155,10 @@ def test_run_serves_a_file_whose_address_is_written_into_it(tmp_path):
         "    print(answer.status, sys.argv)\n"
     )
 
-    done = run_file(tmp_path, "recipe.py", "--loud", "1")
+    done = run_file(tmp_path, "book/recipe.py", "--loud", "1")
 
     assert done.stderr == ""
-    assert done.stdout == "completed ['recipe.py', '--loud', '1']\n"
+    assert done.stdout == "completed ['book/recipe.py', '--loud', '1']\n"
     assert done.returncode == 0
 
 

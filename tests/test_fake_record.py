@@ -183,6 +183,7 @@ def test_a_server_that_cannot_be_reached_is_an_answer_not_an_exchange(script):
     assert answer.status_code == 502
     assert address in answer.json()["error"]["message"]
     assert yaml.safe_load(script.read_text()) == {"server": "valar", "exchanges": []}
+    assert list(script.parent.iterdir()) == [script]
 
 
 def exchange(path: str, said: str, body: Any = None, method: str = "POST") -> Exchange:
