@@ -273,6 +273,30 @@ def test_leaving_the_program_is_not_an_answer():
         Toolbox([leave]).execute_sync([call("leave")])
 
 
+async def test_what_is_no_exception_ends_the_siblings_too():
+    class Stop(BaseException):
+        pass
+
+    started, cancelled = asyncio.Event(), []
+
+    async def stop() -> None:
+        await started.wait()
+        raise Stop
+
+    async def wait() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(1)
+            raise
+
+    box = Toolbox([stop, wait])
+    with pytest.raises(Stop):
+        await asyncio.wait_for(box.execute([call("stop"), call("wait", call_id="c2")]), timeout=20)
+    assert cancelled == [1]
+
+
 async def test_context_variables_reach_worker_threads():
     user: contextvars.ContextVar[str] = contextvars.ContextVar("user")
     user.set("ann")

@@ -21,6 +21,13 @@ def obj(
     return {"type": "object", "properties": properties, "required": required or [], **rest}
 
 
+def nested_object(levels: int) -> dict[str, Any]:
+    node: Any = S
+    for _ in range(levels):
+        node = obj({"c": node})
+    return dict(node)
+
+
 def wire_of(node: Any, **rest: Any) -> Any:
     """The wire form of one required property."""
     wire = to_wire_schema(obj({"x": node}, ["x"], **rest))
@@ -193,6 +200,30 @@ def test_what_strict_mode_would_lose_stays_loose_and_says_where(node: Any, reaso
     Draft202012Validator.check_schema(wire.parameters)
     with pytest.raises(NotStrictError):
         to_wire_schema(schema, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (
+            obj({f"p{i}": S for i in range(5_001)}),
+            "it has 5,001 properties, and strict mode takes 5,000",
+        ),
+        (obj({f"{'n' * 60}{i}": S for i in range(2_500)}), "characters in names and enum values"),
+        (nested_object(11), "its objects are nested more than 10 deep"),
+    ],
+    ids=["properties", "characters", "depth"],
+)
+def test_what_is_too_large_for_strict_mode_stays_loose(schema: Any, reason: str):
+    wire = to_wire_schema(schema)
+
+    assert not wire.strict
+    assert reason in (wire.reason or "")
+
+
+def test_sizes_at_the_limit_are_strict():
+    assert to_wire_schema(obj({f"p{i}": S for i in range(5_000)})).strict
+    assert to_wire_schema(nested_object(10)).strict
 
 
 def test_a_contradiction_between_closed_parts_is_named():
