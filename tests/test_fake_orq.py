@@ -152,6 +152,10 @@ def test_f_o12_a_conversation_and_a_previous_response_exclude_each_other() -> No
     assert ask(orq(), **fields)[0] == 400
 
 
+def test_a_service_tier_of_its_own_passes() -> None:
+    assert ask(orq(), service_tier="fast")[0] == 200
+
+
 def test_ids_are_ulids_and_the_input_is_echoed() -> None:
     _, response = ask(orq(), "remember", identity={"id": "me"})
     prefix, tail = response["id"].split("_")

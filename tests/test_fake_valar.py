@@ -178,6 +178,11 @@ def test_f_v9_a_synchronous_call_can_time_out_and_the_key_finds_the_answer() -> 
     assert len(be.contexts) == 1
 
 
+@pytest.mark.parametrize(("role", "status"), [("tool", 200), ("system", 200), ("developer", 400)])
+def test_valar_has_roles_of_its_own(role: str, status: int) -> None:
+    assert ask(valar(), [{"type": "message", "role": role, "content": "x"}])[0] == status
+
+
 def test_valar_keeps_every_response_and_echoes_its_input() -> None:
     be = valar()
     _, response = ask(be, "remember")

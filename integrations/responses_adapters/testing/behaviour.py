@@ -61,7 +61,8 @@ class Behaviour:
         strict_reasoning: Whether reasoning must come with the item that followed it, and the other way round.
         strict_seals: Whether encrypted content must be some that this server gave out.
         strict_choice: Whether a scripted turn must keep to `tool_choice` and `parallel_tool_calls`.
-        strict_form: Whether the parts of messages and the ids of items are checked.
+        strict_form: Whether message parts, item ids and the choices of parameters are checked.
+        roles: Roles that messages may have.
         refusals: Parameters answered with 400.
         ignores: Parameters that have no effect.
         unknown: Parameters whose effect no source tells: answered with 501, not with a guess.
@@ -135,6 +136,7 @@ class Behaviour:
     strict_seals: bool = True
     strict_choice: bool = True
     strict_form: bool = True
+    roles: tuple[str, ...] = ("assistant", "system", "developer", "user")
     refusals: tuple[Refusal, ...] = ()
     ignores: frozenset[str] = frozenset()
     unknown: tuple[str, ...] = ()

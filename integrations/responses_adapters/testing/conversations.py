@@ -97,8 +97,7 @@ def _item(conversation: Conversation, item_id: str) -> Item:
 
 def _given(backend: Backend, items: Any) -> list[Item]:
     check_type("items", items, list)
-    behaviour = backend.behaviour
-    check_items(items, refuse_unknown=True, strict=behaviour.strict_form, name="items")
+    check_items(items, backend.behaviour, name="items")
     return kept_items(as_items(items), backend.ids)
 
 

@@ -38,6 +38,7 @@ FACTS: Final = (
     Fact("valar", "Refused with 400: stream, store=false, previous_response_id, conversation, parallel_tool_calls, prompt, truncation other than disabled, json_object, server tools, encrypted reasoning.", "documented", "configure(refusals=...)"),
     Fact("valar", "The text and parameter of those errors.", "inferred"),
     Fact("valar", "instructions is refused; the quickstart sends it all the same.", "documented", "configure(refusals=...) or configure(ignores=frozenset({'instructions'}))"),
+    Fact("valar", "Roles are user, system, assistant, tool and function, as its schema lists them; no developer.", "documented", "configure(roles=(...))"),
     Fact("valar", "Background: 202 with usage; pending, running, completed by the reference.", "documented", "configure(background_waits=('queued', 'in_progress'))"),
     Fact("valar", "Idempotency-Key: the current record again; another body is an idempotency_error.", "documented"),
     Fact("valar", "Usage with aliases, both details in both.", "documented"),

@@ -98,11 +98,13 @@ def check_form(body: Mapping[str, Any], behaviour: Behaviour) -> None:
                 )
         elif value is not None:
             check_type(name, value, *known)
+            if behaviour.strict_form and value not in _CHOICES.get(name, (value,)):
+                raise unsupported(name, value, _CHOICES[name])
             _check_range(name, value, behaviour.ranges.get(name, _RANGES.get(name)))
     if isinstance(body.get("input"), str) and len(body["input"]) > _LONGEST:
         raise too_long("input", _LONGEST, len(body["input"]))
     if isinstance(body.get("input"), list):
-        check_items(body["input"], refuse_unknown=refuse_unknown, strict=behaviour.strict_form)
+        check_items(body["input"], behaviour)
     check_tools(body.get("tools") or ())
     _check_metadata(body.get("metadata") or {})
     _check_format(body.get("text") or {})
@@ -137,9 +139,6 @@ def check_presence(body: Mapping[str, Any]) -> None:
 
 
 def _check_range(name: str, value: Any, bounds: tuple[float, float] | None) -> None:
-    choices = _CHOICES.get(name)
-    if choices is not None and value not in choices:
-        raise unsupported(name, value, choices)
     low, high = bounds or (value, value)
     if bounds is not None and not low <= value <= high:
         called = "integer" if PARAMETERS[name][0] is int else "decimal"

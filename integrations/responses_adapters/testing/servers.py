@@ -47,6 +47,7 @@ _VALAR: Final = replace(
         Refusal("tools[].type", only=("function", "custom")),
         Refusal("include[]", only=("message.output_text.logprobs",)),
     ),
+    roles=("user", "system", "assistant", "tool", "function"),
     endpoints=_READ,
     store="always",
     idempotency=True,

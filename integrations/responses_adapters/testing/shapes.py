@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from .behaviour import Behaviour
 from .context import Item
 from .problems import ApiError
 from .strict import check_strict_schema
@@ -59,8 +60,6 @@ _OPTIONAL = {
 
 _OUTPUT_ONLY = {"reasoning": {"status"}}
 """Fields that some items have only on the way out; OpenAI refuses them on the way in."""
-
-ROLES = ("assistant", "system", "developer", "user")
 
 _PARTS = {
     "assistant": ("output_text", "refusal"),
@@ -133,15 +132,12 @@ def too_long(name: str, limit: int, length: int) -> ApiError:
     )
 
 
-def check_items(
-    items: Sequence[Any], *, refuse_unknown: bool, strict: bool = True, name: str = "input"
-) -> None:
+def check_items(items: Sequence[Any], behaviour: Behaviour, *, name: str = "input") -> None:
     """The form of every input item.
 
     Args:
         items: What was sent.
-        refuse_unknown: Whether unknown fields are refused.
-        strict: Whether ids and the parts of messages are looked at, too.
+        behaviour: How closely the server looks.
         name: The parameter they stand in.
 
     Raises:
@@ -159,12 +155,15 @@ def check_items(
         if kind not in _FIELDS:
             raise unsupported(f"{at}.type", kind, sorted([*_FIELDS, *_OPAQUE]))
         _check_fields(at, item, _FIELDS[kind])
-        if strict:
+        if behaviour.strict_form:
             _check_id(at, kind, item)
-        if refuse_unknown:
+        if behaviour.unknown_parameters == "refused":
             _check_names(at, item, _FIELDS[kind], _OUTPUT_ONLY.get(kind, ()))
         if kind == "message":
-            _check_message(at, item, strict=strict)
+            if item["role"] not in behaviour.roles:
+                raise unsupported(at, item["role"], behaviour.roles)
+            if behaviour.strict_form and not isinstance(item["content"], str):
+                _check_parts(at, item)
 
 
 def _check_fields(at: str, item: Item, fields: Mapping[str, Kind]) -> None:
@@ -203,14 +202,9 @@ def _check_id(at: str, kind: str, item: Item) -> None:
         )
 
 
-def _check_message(at: str, item: Item, *, strict: bool) -> None:
-    role, content = item["role"], item["content"]
-    if role not in ROLES:
-        raise unsupported(at, role, ROLES)
-    if isinstance(content, str) or not strict:
-        return
-    allowed = _PARTS["assistant" if role == "assistant" else ""]
-    for number, part in enumerate(content):
+def _check_parts(at: str, item: Item) -> None:
+    allowed = _PARTS["assistant" if item["role"] == "assistant" else ""]
+    for number, part in enumerate(item["content"]):
         name = f"{at}.content[{number}]"
         if "type" not in part:
             raise missing(f"{name}.type")
