@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import (
+    ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
     ModelNotFoundError,
@@ -22,6 +23,8 @@ from responses_adapters.protocol.transport import pool_transport
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
 from responses_adapters.testing import Backend
 from responses_adapters.testing.server import ResponsesServer
+from responses_adapters.testing.transport import make_transport
+from responses_adapters.testing.wire import Fault, Reply, Request
 
 
 def ask(model: ResponsesModel, prompt: str = "Hello") -> str:
@@ -162,6 +165,78 @@ def test_redirects_are_answers_because_a_key_must_not_follow_them() -> None:
     assert seen == ["https://gw.test/v1/responses"] * 2
 
 
+# Pay once: a request is sent again only if the first one cannot have started any work.
+
+
+class Failing:
+    """Fails as told, once for each word, then answers; counts what arrives."""
+
+    def __init__(self, *failures: Fault | int) -> None:
+        self.failures = list(failures)
+        self.keys: list[str] = []
+        self.backend = Backend("openai")
+        self.backend.reply("Hi.")
+
+    def handle(self, request: Request) -> Reply:
+        self.keys.append(request.headers["idempotency-key"])
+        if not self.failures:
+            return self.backend.handle(request)
+        failure = self.failures.pop(0)
+        if isinstance(failure, int):
+            return Reply.json(
+                failure, {"error": {"message": "no", "type": "x"}}, {"retry-after-ms": "1"}
+            )
+        return Reply(200, {}, b"", fault=failure)
+
+    def model(self, server: str = "ollama") -> ResponsesModel:
+        client = httpx2.AsyncClient(transport=make_transport(self), timeout=5)
+        return ResponsesModel(
+            "m", server=server, base_url="https://gw.test/v1", api_key="k", http_client=client
+        )
+
+
+@pytest.mark.parametrize("failure", [429, 500, 503, "refuse"])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_what_was_certainly_not_accepted_is_sent_again(
+    failure: Fault | int, streams: bool
+) -> None:
+    server = Failing(failure)
+    agent = Agent(server.model())
+    if streams:
+        async with agent.run_stream("Hello") as result:
+            assert await result.get_output() == "Hi."
+    else:
+        assert (await agent.run("Hello")).output == "Hi."
+    assert len(server.keys) == 2
+    assert len(set(server.keys)) == 1
+
+
+@pytest.mark.parametrize("failure", [504, "disconnect", "stall"])
+async def test_what_may_have_been_accepted_is_not_sent_again(failure: Fault | int) -> None:
+    server = Failing(failure)
+    with pytest.raises(ModelAPIError, match="may have been accepted") as caught:
+        await Agent(server.model()).run("Hello")
+    readable(caught.value)
+    assert len(server.keys) == 1
+
+
+async def test_a_server_that_honours_the_key_is_simply_asked_again() -> None:
+    server = Failing(504)
+    server.backend = Backend("valar")
+    server.backend.reply("Hi.")
+    assert (await Agent(server.model("valar")).run("Hello")).output == "Hi."
+    assert len(server.keys) == 2
+    assert len(set(server.keys)) == 1
+
+
+async def test_retries_end_and_so_do_waits_that_are_too_long() -> None:
+    for failures, requests in (([503] * 9, 3), ([402], 1)):
+        server = Failing(*failures)
+        with pytest.raises(ModelAPIError):
+            await Agent(server.model()).run("Hello")
+        assert len(server.keys) == requests
+
+
 # Bad input: each says in one line what to do.
 
 
@@ -198,12 +273,14 @@ def test_an_unreachable_address_is_named() -> None:
     readable(caught.value)
 
 
-def test_a_wrong_path_is_met_with_the_likely_address() -> None:
-    with ResponsesServer(Backend()) as server:
-        root = server.base_url.removesuffix("/v1")
-        model = ResponsesModel("m", base_url=f"{root}/api/chat")
-        with pytest.raises(ModelNotFoundError, match='did you mean base_url="') as caught:
-            ask(model)
+async def test_a_wrong_path_is_met_with_the_likely_address() -> None:
+    def nothing_here(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(404, json={"detail": "Not Found"})
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(nothing_here))
+    model = ResponsesModel("m", base_url="https://gw.test/api/chat", http_client=client)
+    with pytest.raises(ModelNotFoundError, match='did you mean base_url="') as caught:
+        await Agent(model).run("Hello")
     assert "/v1" in readable(caught.value)
 
 

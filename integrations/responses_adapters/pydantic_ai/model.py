@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeVar, cast
 
 import httpx2
 from openai import APIError, AsyncOpenAI
@@ -47,6 +48,7 @@ from .answers import (
     timed_out,
 )
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
+from .retries import may_have_been_accepted, retry_delay
 from .settings import (
     ResponsesModelSettings,
     check_names,
@@ -55,6 +57,8 @@ from .settings import (
 )
 
 __all__ = ["ResponsesModel"]
+
+AnswerT = TypeVar("AnswerT")
 
 _CHAIN: Final = "openai_previous_response_id"
 _WIRE_CHAIN: Final = "previous_response_id"
@@ -134,6 +138,7 @@ class ResponsesModel(OpenAIResponsesModel):
         self._replays = False
         self._given: Mapping[str, Any] = {}
         self._job: ModelResponse | None = None
+        self._retries = 0
         super().__init__(
             model_name,
             provider=provider,
@@ -200,18 +205,11 @@ class ResponsesModel(OpenAIResponsesModel):
             UserError: A setting is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
-        model, settings = self._for(messages, model_settings)
-        try:
+
+        async def ask(model: Self, settings: ModelSettings | None) -> ModelResponse:
             return await model._stock_request(messages, settings, model_request_parameters)
-        except ModelAPIError as error:
-            if (job := model._still_running(error)) is not None:
-                return job
-            replay, settings = model._after(error, messages, model_settings)
-        try:
-            return await replay._stock_request(messages, settings, model_request_parameters)
-        except ModelAPIError as error:
-            replay._after(error, messages, model_settings)
-            raise
+
+        return await self._until_answered(messages, model_settings, ask)
 
     @asynccontextmanager
     async def request_stream(
@@ -229,29 +227,53 @@ class ResponsesModel(OpenAIResponsesModel):
             UserError: A setting is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
-        model, settings = self._for(messages, model_settings)
-        rest = (model_request_parameters, run_context)
         async with AsyncExitStack() as stack:
-            try:
-                opening = model._stock_stream(from_the_start(messages, model._job), settings, *rest)
-                stream = await stack.enter_async_context(opening)
-            except ModelAPIError as error:
-                if (job := model._still_running(error)) is not None:
-                    yield CompletedStreamedResponse(
-                        job, model_request_parameters=model_request_parameters
+
+            async def ask(model: Self, settings: ModelSettings | None) -> StreamedResponse:
+                stream = await stack.enter_async_context(
+                    model._stock_stream(
+                        from_the_start(messages, model._job),
+                        settings,
+                        model_request_parameters,
+                        run_context,
                     )
-                    return
-                replay, settings = model._after(error, messages, model_settings)
-                try:
-                    opening = replay._stock_stream(messages, settings, *rest)
-                    stream = await stack.enter_async_context(opening)
-                except ModelAPIError as again:
-                    replay._after(again, messages, model_settings)
-                    raise
-            if model._job is not None:
-                # A resumed stream need not open with the response, and parts of another id would be added up.
-                stream.provider_response_id = model._job.provider_response_id
-            yield stream
+                )
+                if model._job is not None:
+                    # A resumed stream need not open with the response; parts of another id would be added up.
+                    stream.provider_response_id = model._job.provider_response_id
+                return stream
+
+            answer = await self._until_answered(messages, model_settings, ask)
+            if isinstance(answer, ModelResponse):
+                answer = CompletedStreamedResponse(
+                    answer, model_request_parameters=model_request_parameters
+                )
+            yield answer
+
+    async def _until_answered(
+        self,
+        messages: list[ModelMessage],
+        given: ModelSettings | None,
+        ask: Callable[[Self, ModelSettings | None], Awaitable[AnswerT]],
+    ) -> AnswerT | ModelResponse:
+        """Ask until there is an answer, or no further attempt can help: the one path of plain and streamed requests.
+
+        A job whose poll failed is given back as it was, to be asked for again.
+        """
+        model, settings = self._for(messages, given)
+        attempt = 0
+        while True:
+            try:
+                return await ask(model, settings)
+            except ModelAPIError as error:
+                if model._job is not None and isinstance(error, _TRANSIENT):
+                    return model._job
+                delay = retry_delay(error, attempt) if attempt < model._retries else None
+                if delay is None:
+                    model, settings = model._after(error, messages, given)
+                    continue
+            attempt += 1
+            await asyncio.sleep(delay)
 
     def _stock_stream(
         self,
@@ -318,17 +340,19 @@ class ResponsesModel(OpenAIResponsesModel):
         return model, model._keyed(given)
 
     def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:
-        """The settings with a key under which a server that honours it never does the work of this attempt twice."""
+        """The settings of a new request: with a key of its own, and without the SDK's retries where they could pay twice."""
         # On a WebSocket, headers are the connection's and not the request's.
-        over_socket = self._given.get("openai_transport") == "websocket"
-        if self._as_stock or over_socket or not self._given.get("responses_idempotency", True):
+        if self._as_stock or self._given.get("openai_transport") == "websocket":
             return given
-        headers = {"Idempotency-Key": str(uuid.uuid4()), **self._given.get("extra_headers", {})}
-        return {**(given or {}), "extra_headers": headers}
-
-    def _still_running(self, error: ModelAPIError) -> ModelResponse | None:
-        """The job to go on waiting for, where only a poll has failed and not the job."""
-        return self._job if isinstance(error, _TRANSIENT) else None
+        settings: dict[str, Any] = {**(given or {})}
+        if self._given.get("responses_idempotency", True):
+            headers = self._given.get("extra_headers", {})
+            settings["extra_headers"] = {"Idempotency-Key": str(uuid.uuid4()), **headers}
+        if not self.server.honours_idempotency_key:
+            # The SDK repeats what timed out, and the server may be at work on the first of them.
+            self._retries = self._given.get("max_retries", self.client.max_retries)
+            settings["max_retries"] = 0
+        return cast("ModelSettings", settings)
 
     def _chain(self, given: ModelSettings | None) -> str | None:
         """What a request with these settings continues: a seed, `"auto"`, or nothing."""
@@ -375,6 +399,8 @@ class ResponsesModel(OpenAIResponsesModel):
                 api_key_env=self.server.api_key_env,
             )
             error.message = advised.message
+            if self._retries and may_have_been_accepted(error):
+                error.message += "; it may have been accepted, so it was not sent again"
             error.args = (error.message,)
         return error
 

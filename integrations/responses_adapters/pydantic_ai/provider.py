@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx2
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, omit
 from opentelemetry.trace import get_current_span
 from pydantic_ai.models import get_user_agent
 from pydantic_ai.profiles import ModelProfile, merge_profile
@@ -33,6 +33,9 @@ __all__ = ["ResponsesProvider", "server_of", "translated", "with_server_facts"]
 
 _TIMEOUT: Final = httpx2.Timeout(600, connect=5)
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+_NOT_OPENAI: Final[Any] = {"OpenAI-Organization": omit, "OpenAI-Project": omit}
+"""The SDK reads both from the environment, again for every copy of a client; other servers must not see them."""
+
 _CHAIN: Final = "previous_response_id"
 _PLACEHOLDER_KEY: Final = "no-key"
 
@@ -72,12 +75,11 @@ class ResponsesProvider(OpenAICompatibleProvider):
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
+            default_headers=None if self.server.name == "openai" else _NOT_OPENAI,
             http_client=translated(
                 http_client, self.server, endpoint.base_url, pool=self._pool, variables=variables
             ),
         )
-        if self.server.name != "openai":
-            client.organization = client.project = None
         super().__init__(
             self.server.name,
             openai_client=client,

@@ -1,0 +1,54 @@
+"""When a request may be sent again: only if it is certain that the first one started no work."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+)
+
+__all__ = ["may_have_been_accepted", "retry_delay"]
+
+_REFUSED: Final = frozenset({409, 429, 500, 502, 503, 529})
+"""Statuses with which a server says that it did not do the work; 408 and 504 say only that it took too long."""
+
+_UNSENT: Final = frozenset({"connect", "pool"})
+_FIRST_BACKOFF: Final = 0.5
+_LONGEST_BACKOFF: Final = 8.0
+_LONGEST_WAIT: Final = 60.0
+
+
+def retry_delay(error: ModelAPIError, attempt: int) -> float | None:
+    """Seconds to wait before the request is sent again, `None` if it must not be.
+
+    Args:
+        error: What the attempt ended with.
+        attempt: Its number, from 0.
+    """
+    if isinstance(error, ModelConnectionError):
+        return _backoff(attempt) if error.phase in _UNSENT else None
+    if not isinstance(error, ModelHTTPError) or isinstance(error, ModelQuotaExceededError):
+        return None
+    refused = error.status_code in _REFUSED and not error.in_stream
+    if not refused or (error.headers or {}).get("x-should-retry") == "false":
+        return None
+    if error.retry_after is None:
+        return _backoff(attempt)
+    return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
+
+
+def may_have_been_accepted(error: ModelAPIError) -> bool:
+    """Whether the server may be doing the work although no answer came."""
+    if isinstance(error, ModelConnectionError):
+        return error.phase not in _UNSENT
+    return isinstance(error, ModelHTTPError) and error.status_code in {408, 504}
+
+
+def _backoff(attempt: int) -> float:
+    longest: float = min(_FIRST_BACKOFF * 2**attempt, _LONGEST_BACKOFF)
+    return longest * (1 - 0.25 * random.random())  # noqa: S311 - jitter
