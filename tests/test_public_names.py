@@ -32,6 +32,14 @@ PUBLIC = {
         "find_server",
         "known_servers",
     ],
+    "responses_adapters.doctor": [
+        "Diagnosis",
+        "Request",
+        "UnusableServerError",
+        "Verdict",
+        "diagnose",
+        "run",
+    ],
     "responses_adapters.langgraph": [
         "Background",
         "ChatResponses",
