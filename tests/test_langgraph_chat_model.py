@@ -306,6 +306,16 @@ def test_a_tool_choice_is_said_as_the_wire_wants_it(
     assert responses_backend.creates[-1].json["tool_choice"] == wire
 
 
+def test_tools_are_converted_once_however_often_they_are_bound(model: ChatResponses) -> None:
+    search = {"type": "web_search"}
+    first = model.bind_tools([add, search]).kwargs["tools"]  # type: ignore[attr-defined]
+    assert model.bind_tools([add, dict(search)]).kwargs["tools"] is first  # type: ignore[attr-defined]
+    search["search_context_size"] = "low"
+    assert model.bind_tools([add, search]).kwargs["tools"][1] == search  # type: ignore[attr-defined]
+    loose = model.bind_tools([add], strict=False).kwargs["tools"]  # type: ignore[attr-defined]
+    assert loose[0]["strict"] is False
+
+
 def test_a_tool_choice_that_names_nothing_is_refused(model: ChatResponses) -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'add'"):
         model.bind_tools([add], tool_choice="ad").invoke("hi")

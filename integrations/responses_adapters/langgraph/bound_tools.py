@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ConfigurationError
 from ..tools import Toolbox, clean_name
 from .hints import did_you_mean
 
-__all__ = ["BoundTools", "tool_choice"]
+__all__ = ["BoundTools", "ToolCache", "tool_choice"]
+
+Strictness: TypeAlias = bool | Literal["auto"] | None
+_CACHED: Final = 8
 
 
 class BoundTools:
@@ -24,9 +29,7 @@ class BoundTools:
         decode: A call in the user's own terms.
     """
 
-    def __init__(
-        self, tools: Iterable[Any], *, strict: bool | Literal["auto"] | None = None
-    ) -> None:
+    def __init__(self, tools: Iterable[Any], *, strict: Strictness = None) -> None:
         self._toolbox = Toolbox(tools, strict="auto" if strict is None else strict)
         self.definitions = self._toolbox.definitions
         self.decode = self._toolbox.decode_call
@@ -35,6 +38,28 @@ class BoundTools:
         """Whether a call of this name means the same on the wire and to the user, so that it may go out in parts."""
         tool = self._toolbox.get(name)
         return tool is None or (tool.verbatim and tool.original_name == name)
+
+
+class ToolCache:
+    """The last conversions of one model: agents bind the same tools anew on every turn."""
+
+    def __init__(self) -> None:
+        self._entries: deque[tuple[list[Any], Strictness, BoundTools]] = deque(maxlen=_CACHED)
+
+    def bind(self, tools: Iterable[Any], *, strict: Strictness) -> BoundTools:
+        """The converted tools, from the last time if they are the same ones."""
+        wanted = list(tools)
+        for known, how, bound in list(self._entries):
+            if how == strict and len(known) == len(wanted) and all(map(_same, known, wanted)):
+                return bound
+        bound = BoundTools(wanted, strict=strict)
+        kept = [copy.deepcopy(tool) if isinstance(tool, dict) else tool for tool in wanted]
+        self._entries.append((kept, strict, bound))
+        return bound
+
+
+def _same(known: Any, wanted: Any) -> bool:
+    return known is wanted or (isinstance(known, dict) and bool(known == wanted))
 
 
 def tool_choice(choice: Any, tools: Iterable[Mapping[str, Any]]) -> Any:

@@ -18,7 +18,7 @@ from ..profiles import ServerProfile, resolve_endpoint
 from ..protocol.chain import Entry, Ledger
 from ..protocol.turn import Turn
 from .background import Background, Submission
-from .bound_tools import BoundTools
+from .bound_tools import BoundTools, ToolCache
 from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
 from .fingerprint import fingerprint
@@ -116,6 +116,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
 
     _connection: Connection = PrivateAttr()
     _tools: BoundTools | None = PrivateAttr(default=None)
+    _tool_cache: ToolCache = PrivateAttr(default_factory=ToolCache)
 
     def __init__(self, model: str | None = None, **options: Any) -> None:
         self.check_options(options)
@@ -244,7 +245,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         """
         refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
         bound = self.model_copy()
-        bound._tools = BoundTools(tools, strict=strict)
+        bound._tools = self._tool_cache.bind(tools, strict=strict)
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         return bound.bind(tools=bound._tools.definitions, **kwargs)
@@ -402,4 +403,4 @@ class ChatResponses(RequestOptions, BaseChatModel):
         tools, strict = options.pop("tools", None), options.pop("strict", None)
         if self._tools is not None and (tools is None or tools is self._tools.definitions):
             return self._tools
-        return BoundTools(tools, strict=strict) if tools else None
+        return self._tool_cache.bind(tools, strict=strict) if tools else None

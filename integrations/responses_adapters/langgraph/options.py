@@ -72,7 +72,7 @@ class RequestOptions(BaseModel):
     stop: list[str] | str | None = None
     """Stop sequences, for servers that know them (OpenAI's Responses API does not)."""
     extra_body: dict[str, Any] | None = None
-    """Further body fields, sent as they are (`variables`, `memory`, `conversation`, …)."""
+    """Further body fields, sent as they are (`variables`, `memory`, `thread` …)."""
 
 
 ALIASES: Final = {
