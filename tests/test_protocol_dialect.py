@@ -233,3 +233,9 @@ def test_o3_and_a4_items_are_typed_and_assistant_text_is_a_list_of_parts() -> No
 def test_o4_metadata_is_text() -> None:
     sent = normalize_request({"metadata": {"seats": 4, "vip": True, "room": "Birch"}}, ANY)
     assert sent["metadata"] == {"seats": "4", "vip": "true", "room": "Birch"}
+
+
+def test_a8_a_conversation_is_an_object_where_only_that_is_understood() -> None:
+    request = {"input": [], "conversation": "conv_1"}
+    assert normalize_request(request, SERVERS["aleph-alpha"])["conversation"] == {"id": "conv_1"}
+    assert normalize_request(request, SERVERS["openai"]) is request

@@ -160,6 +160,21 @@ async def test_a_server_that_ignores_the_previous_response_is_found_out_and_sent
     assert backend.contexts[-1].texts == ["Hello", "Hi.", "Still there?"]
 
 
+@pytest.mark.parametrize("server", SERVERS)
+async def test_o8_b4_tools_and_instructions_come_with_every_request_and_nothing_is_retrieved(
+    server: str,
+) -> None:
+    backend = Backend(server)
+    agent = agent_on(backend, instructions="Be brief.")
+    backend.call_tool("check_room", room="Birch")
+    backend.reply("Free.")
+    await run(agent, "Is Birch free?", None)
+    assert [request.method for request in backend.requests] == ["POST", "POST"]
+    for request in backend.requests:
+        assert [tool["name"] for tool in request.json["tools"]] == ["check_room"]
+        assert "Be brief." in str(request.json)
+
+
 @both_ways
 async def test_b2_encrypted_reasoning_is_replayed_in_its_place(ask: Ask) -> None:
     backend = Backend("blackbox")
@@ -199,7 +214,6 @@ async def test_o5_platform_tools_are_kept_and_never_answered(ask: Ask) -> None:
     assert len(backend.requests) == 1
 
 
-@pytest.mark.responses_backend("orq")
 async def test_o7_reasoning_under_its_other_name_is_thinking() -> None:
     backend = Backend("orq")
     backend.reason("Let me see.").reply("Friday.")

@@ -56,6 +56,7 @@ class ServerProfile:
         reasoning_summary: What the field of `reasoning` that asks for a summary is called.
         input_items: `"easy"` takes messages without `type` and assistant text as a plain string, `"typed"` needs
             every item's `type` and assistant text as `output_text` parts.
+        conversation: `"id"` takes `conversation` as a plain id too, `"object"` only as `{"id": ...}`.
         health: Path of its health check, from the root of the host.
         refuses: Request parameters answered with an error.
         retention: Seconds a stored response is kept, `None` where unknown.
@@ -84,6 +85,7 @@ class ServerProfile:
     allowed_tools: bool = False
     reasoning_summary: str = "summary"
     input_items: Literal["easy", "typed"] = "easy"
+    conversation: Literal["id", "object"] = "id"
     health: str | None = None
     refuses: frozenset[str] = frozenset()
     retention: int | None = None
@@ -123,6 +125,7 @@ _PROFILES: Final = (
         cancels=False,
         encrypted_reasoning="on_request",
         input_items="typed",
+        conversation="object",
         health="/health",
     ),
     ServerProfile(

@@ -44,6 +44,8 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
             key: value if isinstance(value, str) else _as_text(value)
             for key, value in body["metadata"].items()
         }
+    if profile.conversation == "object" and isinstance(body.get("conversation"), str):
+        fixed["conversation"] = {"id": body["conversation"]}
     if not profile.strict and isinstance(body.get("tools"), list):
         fixed["tools"] = [_without(tool, "strict") for tool in body["tools"]]
     if not profile.streams:
