@@ -236,6 +236,19 @@ async def test_store_false_is_never_chained(responses_backend: Backend) -> None:
     assert kinds(responses_backend.contexts[-1]) == whole(2)
 
 
+async def test_a_seed_is_kept_where_what_is_built_on_it_is_not_stored(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.reply("Hi.")
+    first = (await agent_on(on_fake()).run("Hello")).all_messages()[-1]
+    seeded = {"openai_previous_response_id": first.provider_response_id, "openai_store": False}
+    script_turn(responses_backend, 0)
+    await agent_on(on_fake(settings=seeded)).run("Is R0 free?")
+    sent = [request.previous_response_id for request in responses_backend.requests]
+    assert sent == [None, first.provider_response_id, first.provider_response_id]
+    assert kinds(responses_backend.contexts[-1]) == ["message", "message", *whole(1)]
+
+
 async def test_an_edited_history_is_sent_in_full(responses_backend: Backend) -> None:
     agent = agent_on(on_fake())
     script_turn(responses_backend, 0)

@@ -303,13 +303,15 @@ class ResponsesModel(OpenAIResponsesModel):
         return details or None
 
     def _settle_chaining(self, settings: ResponsesModelSettings) -> None:
+        """Ask upstream to continue the last response where that is right; a seed of the caller's stays."""
         chaining = settings.get("responses_chaining", "auto")
         seed = settings.get(_CHAIN)
         if settings.get("openai_conversation_id") is not None:
             return
         refused = _WIRE_CHAIN in self.server.refuses or settings.get("openai_store") is False
-        if refused or (chaining == "never" and seed == "auto"):
-            settings.pop(_CHAIN, None)
+        if refused or chaining == "never":
+            if seed == "auto":
+                del settings[_CHAIN]
         elif seed is None and (chaining == "always" or (chaining == "auto" and self._chains)):
             settings[_CHAIN] = "auto"
 
@@ -333,7 +335,9 @@ class ResponsesModel(OpenAIResponsesModel):
                 )
             return model, given
         last = self._last_answer(messages)
-        unstored = last is not None and (last.provider_details or {}).get("store") is False
+        unstored = model._given.get("openai_store") is False or (
+            last is not None and (last.provider_details or {}).get("store") is False
+        )
         inherited = self.server.inherits_instructions and lost_instructions(messages)
         if (unstored or inherited) and self._chain(given):
             model._replays = True
