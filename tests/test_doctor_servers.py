@@ -30,7 +30,7 @@ ONLY_WITH_STATE = {"inherits_instructions", "keeps_tool_items"}
 """What becomes of instructions and calls along a chain can be seen only where there is one."""
 
 DEPENDS: dict[str, dict[str, Any]] = {
-    "aleph-alpha": {"input_items": "easy"},  # asks for types, and the emulated one does without
+    "aleph-alpha": {"input_items": "easy", "conversation": "id"},  # the emulated one is easier
     "generic": {"state": "server"},
     "litellm": {
         "state": "replay", "store": "never", "retrieves": False, "cancels": False, "background": False,
@@ -203,6 +203,22 @@ def test_a_key_is_taken_for_needed_where_a_request_without_it_breaks_the_server(
 
     assert found.profile.needs_key is True
     assert "unknown" in verdict(found, "key").finding
+
+
+def test_a_conversation_that_has_to_be_named_by_an_object_is_found() -> None:
+    backend = served("generic")
+
+    class Formal:
+        behaviour = backend.behaviour
+
+        def handle(self, request: Request) -> Reply:
+            if b'"conversation":"conv' in request.body:
+                detail = {"message": "Invalid type for 'conversation'.", "param": "conversation"}
+                return Reply.json(400, {"error": detail})
+            return backend.handle(request)
+
+    assert visit(Formal()).profile.conversation == "object"
+    assert visit(backend).profile.conversation == "id"
 
 
 def test_error_shapes_are_told() -> None:

@@ -195,18 +195,23 @@ def _outcome(answer: Answer) -> str:
 
 
 def _conversations(chart: Chart) -> Steps:
+    """Makes a conversation and names it by its plain id; without one to make, names one that never was."""
     made = yield Call(method="POST", path="/conversations", body={})
-    there = made.status is not None and made.status < 300 and isinstance(made.body, dict)
+    body = made.body if isinstance(made.body, dict) else {}
+    there = made.status is not None and made.status < 300 and bool(body.get("id"))
+    name = str(body["id"]) if there else "conv_doctor00000000000000"
+    answer = yield create(chart, [say("user", "Hello")], conversation=name)
     evidence = f"POST /conversations: {made.status if there else quote(made, 60)}"
-    finding = "works" if there else "not available"
-    if not there:
-        answer = yield create(
-            chart, [say("user", "Hello")], conversation="conv_doctor00000000000000"
-        )
-        missing = answer.status in {400, 404} and "not found" in answer.failure.message.lower()
-        chart.tried["conversation"] = answer.refused and not missing
-        evidence += f"; conversation=…: {quote(answer, 60)}"
-    return [Verdict("conversations", finding, good=there, evidence=evidence)]
+    evidence += f"; conversation as a plain id: {quote(answer, 60)}"
+    if there:
+        chart.tried["conversation"] = False
+        if answer.usable or answer.refused:
+            chart.facts["conversation"] = "object" if answer.refused else "id"
+        finding = "works, named by an object" if answer.refused else "works"
+        return [Verdict("conversations", finding, good=True, evidence=evidence)]
+    missing = answer.status in {400, 404} and "not found" in answer.failure.message.lower()
+    chart.tried["conversation"] = answer.refused and not missing
+    return [Verdict("conversations", "not available", good=False, evidence=evidence)]
 
 
 def _compact(chart: Chart) -> Steps:
