@@ -147,28 +147,30 @@ class Frames:
 
     def __init__(self, normalizer: EventNormalizer) -> None:
         self._normalizer = normalizer
-        self._buffer = b""
+        self._buffer = bytearray()
         self.closed = False
 
     def feed(self, data: bytes) -> bytes:
         """The frames that these bytes complete, translated."""
-        self._buffer += data
+        buffer = self._buffer
+        searched = max(0, len(buffer) - 3)  # a blank line may have begun before these bytes
+        buffer += data
         out: list[bytes] = []
         start = 0
-        for end in _END.finditer(self._buffer):
-            out.append(self._translate(self._buffer[start : end.end()]))
+        ends = b"\n" in data or b"\r" in data
+        while ends and not self.closed and (end := _END.search(buffer, max(start, searched))):
+            out.append(self._translate(bytes(buffer[start : end.end()])))
             start = end.end()
-            if self.closed:
-                break
-        self._buffer = self._buffer[start:]
-        if len(self._buffer) > _MAX_FRAME:
+        del buffer[:start]
+        if len(buffer) > _MAX_FRAME:
             self.closed = True
             out.append(_frame(_TOO_LARGE))
         return b"".join(out)
 
     def finish(self) -> bytes:
         """What must follow the last byte: a frame without its blank line, and an error if the stream was cut."""
-        rest, self._buffer = self._buffer, b""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
         try:
             whole = self._translate(rest + b"\n\n") if _event(rest) else b""
         except MalformedFrameError:
