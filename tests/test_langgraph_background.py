@@ -65,6 +65,20 @@ def test_a_streaming_graph_gets_the_answer_in_one_chunk(responses_backend: Backe
     assert chunks == ["one two"]
 
 
+@pytest.mark.parametrize(("emit", "heard"), [(True, 2), (False, 0)])
+def test_the_custom_stream_hears_of_each_wait(
+    emit: bool, heard: int, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=2).reply("done")
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", ResponsesNode("m", background=FAST, emit_events=emit, **GATEWAY))
+    builder.add_edge(START, "model")
+    events = list(builder.compile().stream(QUESTION, stream_mode="custom"))
+    response_id = responses_backend.creates[0].response_id
+    assert [event["status"] for event in events] == ["queued", "in_progress"][:heard]
+    assert all(event["response_id"] == response_id for event in events)
+
+
 def test_a_server_that_ignores_background_is_not_polled(responses_backend: Backend) -> None:
     responses_backend.configure(background_waits=())
     responses_backend.reply("at once")

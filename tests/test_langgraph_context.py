@@ -221,12 +221,19 @@ def total(
 @pytest.mark.parametrize(
     ("profile", "prepare", "lose", "share"),
     [
+        (OPENAI, lambda backend: None, False, 0.4),
         (OPENAI, lambda backend: None, True, 0.6),
         (GENERIC, lambda backend: None, False, 0.6),
         (GENERIC, lambda backend: backend.ignore_previous_id(), False, 1.1),
         (STATELESS, lambda backend: None, False, 1.0),
     ],
-    ids=["stateful with losses", "unknown but stateful", "unknown and forgetful", "stateless"],
+    ids=[
+        "stateful",
+        "stateful with losses",
+        "unknown but stateful",
+        "unknown and forgetful",
+        "stateless",
+    ],
 )
 def test_the_model_sees_exactly_the_messages_of_the_graph_in_rough_threads(
     profile: ServerProfile, prepare: Callable[[Backend], None], lose: bool, share: float

@@ -646,6 +646,12 @@ def test_bindings_of_a_model_are_kept(responses_backend: Backend) -> None:
     assert body["include"] == ["reasoning.encrypted_content"]
 
 
+def test_the_retries_of_a_model_are_kept(responses_backend: Backend) -> None:
+    responses_backend.fail(503, message="down")
+    with pytest.raises(openai.InternalServerError, match="down"):
+        ResponsesNode(ChatOpenAI(model="m", max_retries=0, **GATEWAY)).invoke(says("hi"))
+
+
 def test_a_retrying_model_is_refused_with_the_way_to_retry() -> None:
     with pytest.raises(ConfigurationError, match=r"RetryPolicy\(retry_on=responses_retry_on\)"):
         ResponsesNode(ChatOpenAI(model="gpt-5", api_key="sk-x").with_retry())

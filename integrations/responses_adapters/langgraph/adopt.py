@@ -123,6 +123,7 @@ def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:
         "client": llm.root_client,
         "async_client": llm.root_async_client,
         "streaming": llm.streaming or None,
+        "max_retries": llm.max_retries,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     return ChatResponses(**{**chosen, **overrides})

@@ -24,6 +24,7 @@ from langgraph.types import interrupt
 
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
+from .notices import tell_graph
 
 __all__ = ["AsyncBackgroundClient", "Background", "BackgroundClient", "Submission"]
 
@@ -60,6 +61,7 @@ class Submission:
         background: How to wait.
         task: Id of the graph task, the same in every attempt; `None` outside of graphs.
         attempt: Which attempt at the task this is.
+        tells: Whether the graph's `"custom"` stream hears of each wait.
         response_id: The response that was accepted.
         status: Its status when last seen.
     """
@@ -67,23 +69,24 @@ class Submission:
     background: Background
     task: str | None = None
     attempt: int = 1
+    tells: bool = True
     response_id: str | None = None
     status: str | None = None
 
     @classmethod
-    def here(cls, background: Background) -> Submission:
+    def here(cls, background: Background, *, tells: bool = True) -> Submission:
         """A submission of the graph task that is running, or of none."""
         configurable = ensure_config().get("configurable") or {}
         info = get_runtime().execution_info if _CALL in configurable else None
         if info is None:
-            return cls(background)
+            return cls(background, tells=tells)
         if configurable.get(_DURABILITY) == "exit":
             warnings.warn(
                 'durability="exit" saves nothing while a background response runs: after a crash it is submitted'
                 " again",
                 stacklevel=2,
             )
-        return cls(background, info.task_id, info.node_attempt)
+        return cls(background, info.task_id, info.node_attempt, tells)
 
     def address(self, send: Send) -> tuple[str, Send] | None:
         """A name for this request that is the same in every attempt, and the request under that name."""
@@ -108,6 +111,9 @@ class Submission:
             return False
         if self.task is not None:
             get_runtime().heartbeat()
+        if self.tells:
+            waiting = {"response_id": self.response_id, "status": self.status}
+            tell_graph({"type": "responses_adapters.waiting", **waiting})
         return True
 
 

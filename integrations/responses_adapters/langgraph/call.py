@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
@@ -10,13 +10,13 @@ from typing import Any, Literal, NamedTuple
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig, ensure_config
-from langgraph.config import get_stream_writer
 
 from ..errors import ResponseIncompleteError
 from ..protocol.turn import Event, Outcome, Turn
 from .answers import to_message
 from .bound_tools import BoundTools
 from .fingerprint import fingerprint
+from .notices import tell_graph
 from .replay import STAMP, in_standard_blocks
 from .streaming import AnswerStream
 
@@ -54,7 +54,7 @@ class Call:
             else AnswerStream()
         )
         self._raises = on_incomplete == "raise"
-        self._emit_events = emit_events
+        self._tell: Callable[[Event], None] = tell_graph if emit_events else lambda _: None
         self._standard_content = standard_content
 
     def answer(self, outcome: Outcome) -> AIMessage:
@@ -78,7 +78,7 @@ class Call:
             message = in_standard_blocks(message)
         message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
         if outcome.how == "recovered" and not self.turn.stream:
-            self._emit({"type": "responses_adapters.recovered", "why": outcome.why})
+            self._tell({"type": "responses_adapters.recovered", "why": outcome.why})
         if (run := _current.get()) is not None:
             run.answers.append(message)
         return message
@@ -89,18 +89,9 @@ class Call:
             last = self._stream.finish(self.answer(step), step.response.get("output") or ())
             return ChatGenerationChunk(message=last)
         if step["type"].startswith("responses_adapters."):
-            self._emit(step)
+            self._tell(step)
         message = self._stream.push(step)
         return ChatGenerationChunk(message=message) if message is not None else None
-
-    def _emit(self, event: Event) -> None:
-        if not self._emit_events:
-            return
-        try:
-            write = get_stream_writer()
-        except (RuntimeError, KeyError):
-            return  # not inside a graph
-        write(event)
 
 
 class _Run(NamedTuple):

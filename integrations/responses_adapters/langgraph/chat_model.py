@@ -69,7 +69,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         on_dangling_calls: What to do about a tool call that nobody answered: `"output"` answers it with an error
             that the model can read, `"raise"` raises.
         on_incomplete: What to do when the answer was cut short by a limit: `"return"` it or `"raise"`.
-        emit_events: Whether graphs see what was recovered in their `"custom"` stream.
+        emit_events: Whether a graph's `"custom"` stream hears of recoveries and of waits for background responses.
         timeout: Seconds to wait for the server, or a timeout object of the SDK's HTTP library.
         max_retries: Further attempts after a refused connection, 429 or 5xx.
         poll_interval: Seconds between polls of a background response, unless `background=` says.
@@ -374,7 +374,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             else Background(poll_interval=self.poll_interval, poll_timeout=self.poll_timeout)
         )
         if body.get("background"):
-            transport["submission"] = Submission.here(background)
+            transport["submission"] = Submission.here(background, tells=self.emit_events)
         turn = Turn(
             body=body,
             ledger=ledger,
