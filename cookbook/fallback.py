@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic_ai import Agent
@@ -41,7 +42,7 @@ def with_langgraph() -> None:
 
     thread: Any = {"configurable": {"thread_id": "1"}}
     for said in SAID:
-        state = graph.invoke({"messages": said}, thread)
+        state = graph.invoke({"messages": [HumanMessage(said)]}, thread)
         print("LangGraph:", state["messages"][-1].text)
 
 

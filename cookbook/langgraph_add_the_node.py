@@ -23,8 +23,9 @@ Prints:
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
@@ -56,9 +57,9 @@ def main() -> None:
     builder.add_edge("tools", "model")
     graph = builder.compile(checkpointer=InMemorySaver())
 
-    thread = {"configurable": {"thread_id": "1"}}
+    thread: Any = {"configurable": {"thread_id": "1"}}
     for question in ("Is the Birch room free at 2pm?", "And is the Cedar room free at 3pm?"):
-        state = graph.invoke({"messages": question}, thread)
+        state = graph.invoke({"messages": [HumanMessage(question)]}, thread)
         print(state["messages"][-1].text)
 
     for message in state["messages"]:

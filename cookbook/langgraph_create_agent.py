@@ -1,13 +1,23 @@
 """Use any Responses server under LangChain's `create_agent`, middleware included.
 
-Why: `ChatResponses` is a chat model, so whatever takes one takes it. The agent's loop, its middleware and its state
-are LangChain's own; the model sends what the server does not hold yet.
+    -    agent = create_agent("openai:gpt-5.2", tools, middleware=[...])
+    +    agent = create_agent("openai:gpt-5.2", tools, middleware=[..., ResponsesMiddleware()])
+
+Why: `ChatResponses` is a chat model, so whatever takes one takes it; `ResponsesMiddleware` does the same for an agent
+that has its model already. Loop, state and other middleware stay LangChain's own, and each call sends what the server
+does not hold yet.
 
 Run: python -m responses_adapters run cookbook/langgraph_create_agent.py
      or, against a server: OPENAI_API_KEY=... python cookbook/langgraph_create_agent.py
      (needs responses-adapters[langchain])
 
 Prints:
+    human: Is the Birch room free at 2pm? If so, book it.
+    ai: check_room
+    tool: Birch is free at 2pm.
+    ai: reserve_room
+    tool: Reserved Birch at 2pm.
+    ai: Here is the result. Check room (Birch, 2pm): Birch is free at 2pm. Reserve room (Birch, 2pm): Reserved Birch at 2pm.
     human: Is the Birch room free at 2pm? If so, book it.
     ai: check_room
     tool: Birch is free at 2pm.
@@ -22,10 +32,11 @@ import os
 from typing import Any
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import ToolCallLimitMiddleware
+from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
 
-from responses_adapters.langgraph import ChatResponses
+from responses_adapters.langgraph import ChatResponses, ResponsesMiddleware
 
 MODEL = os.environ.get("RESPONSES_MODEL", "gpt-5.2")
 
@@ -51,18 +62,23 @@ def reserve_room(room: str, time: str) -> str:
 
 
 def main() -> None:
-    agent = create_agent(
-        ChatResponses(MODEL),
-        tools=[check_room, reserve_room],
-        system_prompt="You book rooms. Check before you book.",
-        middleware=[ToolCallLimitMiddleware(run_limit=5)],
-        checkpointer=InMemorySaver(),
-    )
-    thread: Any = {"configurable": {"thread_id": "1"}}
-    state = agent.invoke({"messages": "Is the Birch room free at 2pm? If so, book it."}, thread)
-    for message in state["messages"]:
-        calls = [call["name"] for call in getattr(message, "tool_calls", ())]
-        print(f"{message.type}: {message.text or ', '.join(calls)}")
+    ours: dict[str, Any] = {"model": ChatResponses(MODEL)}
+    theirs: dict[str, Any] = {
+        "model": ChatOpenAI(model=MODEL),
+        "middleware": [ResponsesMiddleware()],
+    }
+    for options in (ours, theirs):
+        agent = create_agent(
+            **options,
+            tools=[check_room, reserve_room],
+            system_prompt="You book rooms. Check before you book.",
+            checkpointer=InMemorySaver(),
+        )
+        thread: Any = {"configurable": {"thread_id": "1"}}
+        wish = "Is the Birch room free at 2pm? If so, book it."
+        for message in agent.invoke({"messages": [HumanMessage(wish)]}, thread)["messages"]:
+            calls = [call["name"] for call in getattr(message, "tool_calls", ())]
+            print(f"{message.type}: {message.text or ', '.join(calls)}")
 
 
 if __name__ == "__main__":

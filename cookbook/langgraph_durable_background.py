@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
@@ -50,13 +51,13 @@ def step(database: Path, value: Any) -> Any:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "threads.db"
-        state = step(database, {"messages": "Write the report on 8 rooms."})
+        state = step(database, {"messages": [HumanMessage("Write the report on 8 rooms.")]})
         jobs = set()
         while "__interrupt__" in state:
             parked = state["__interrupt__"][0].value
             jobs.add(parked["response_id"])
             print("parked:", parked["status"])
-            time.sleep(float(os.environ.get("POLL_SECONDS", "0.1")))  # here your webhook arrives
+            time.sleep(0.1)  # here days may pass, until your webhook or timer comes
             state = step(database, Command(resume=True))
         print("answer:", state["messages"][-1].text)
         print("submitted:", len(jobs), "job")

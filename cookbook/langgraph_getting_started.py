@@ -53,7 +53,7 @@ def main() -> None:
     graph = builder.compile(checkpointer=InMemorySaver())
     thread: Any = {"configurable": {"thread_id": "1"}}
     for said in ("We are 8 people.", "How many people are we?"):
-        state = graph.invoke({"messages": said}, thread)
+        state = graph.invoke({"messages": [HumanMessage(said)]}, thread)
         show("conversation", state["messages"][-1])
 
     # Structured input: messages with roles, and content in parts.
@@ -67,7 +67,9 @@ def main() -> None:
     plain.add_node("model", ResponsesNode(MODEL, server=SERVER))
     plain.add_edge(START, "model")
     elsewhere: Any = {"configurable": {"previous_response_id": seed}}
-    state = plain.compile().invoke({"messages": "How many people, again?"}, elsewhere)
+    state = plain.compile().invoke(
+        {"messages": [HumanMessage("How many people, again?")]}, elsewhere
+    )
     show("continued by id", state["messages"][-1])
 
 

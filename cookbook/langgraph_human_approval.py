@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -52,7 +53,9 @@ def main() -> None:
 
     for room, decision in (("Birch", "yes"), ("Cedar", "ask me on Monday")):
         thread: Any = {"configurable": {"thread_id": room}}
-        state = graph.invoke({"messages": f"Cancel the booking of the {room} room."}, thread)
+        state = graph.invoke(
+            {"messages": [HumanMessage(f"Cancel the booking of the {room} room.")]}, thread
+        )
         print(state["__interrupt__"][0].value["question"])
         state = graph.invoke(Command(resume=decision), thread)
         print(state["messages"][-1].text)

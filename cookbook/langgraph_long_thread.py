@@ -55,7 +55,7 @@ def main() -> None:
 
     thread: Any = {"configurable": {"thread_id": "1"}}
     for said in ("We are 8 people.", "The projector is a must.", "Which room fits?"):
-        state = graph.invoke({"messages": said}, thread)
+        state = graph.invoke({"messages": [HumanMessage(said)]}, thread)
         turn = state["messages"][-1].response_metadata["responses"]
         print(f"{turn['how']} of {turn['sent']}: {turn['why']}")
     for message in state["messages"]:

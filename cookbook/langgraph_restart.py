@@ -22,6 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -52,7 +53,9 @@ def ask(database: Path, question: str) -> None:
 
     thread: Any = {"configurable": {"thread_id": "booking-7"}}
     with SqliteSaver.from_conn_string(str(database)) as saver:
-        state = builder.compile(checkpointer=saver).invoke({"messages": question}, thread)
+        state = builder.compile(checkpointer=saver).invoke(
+            {"messages": [HumanMessage(question)]}, thread
+        )
     answer = state["messages"][-1]
     turn = answer.response_metadata["responses"]
     print(answer.text)

@@ -16,8 +16,9 @@ Prints:
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
@@ -43,9 +44,9 @@ def main() -> None:
     builder.add_edge(START, "model")
     builder.add_conditional_edges("model", tools_condition)
     builder.add_edge("tools", "model")
-    graph = builder.compile()
+    graph: Any = builder.compile()
 
-    question = {"messages": "Is the Birch room free at 2pm?"}
+    question = {"messages": [HumanMessage("Is the Birch room free at 2pm?")]}
     for mode, part in graph.stream(question, stream_mode=["messages", "updates", "custom"]):
         if mode == "messages":
             chunk, _ = part

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel, Field
 
@@ -44,7 +45,7 @@ def main() -> None:
     builder = StateGraph(MessagesState)
     builder.add_node("extract", ResponsesNode(MODEL, response_format=Booking))
     builder.add_edge(START, "extract")
-    answer = builder.compile().invoke({"messages": REQUEST})["messages"][-1]
+    answer = builder.compile().invoke({"messages": [HumanMessage(REQUEST)]})["messages"][-1]
     print(answer.text)
     print(Booking.model_validate_json(answer.text) == booking)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
@@ -36,7 +37,7 @@ def main() -> None:
 
     thread: Any = {"configurable": {"thread_id": "1"}}
     for said in ("We are 8 people.", "We want the Birch room.", "Which room do we want?"):
-        state = graph.invoke({"messages": said}, thread)
+        state = graph.invoke({"messages": [HumanMessage(said)]}, thread)
     print(state["messages"][-1].text)
 
     # The moment after the first answer: nothing was said about a room yet.
@@ -44,7 +45,7 @@ def main() -> None:
         each for each in graph.get_state_history(thread) if len(each.values["messages"]) == 2
     )
     for said in ("We want the Cedar room.", "Which room do we want?"):
-        state = graph.invoke({"messages": said}, past.config)
+        state = graph.invoke({"messages": [HumanMessage(said)]}, past.config)
         print(state["messages"][-1].text)
         turn = state["messages"][-1].response_metadata["responses"]
         print(f"({turn['how']} of {turn['sent']}: {turn['why']})")

@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -59,8 +59,13 @@ def main() -> None:
     graph = builder.compile(checkpointer=InMemorySaver())
 
     thread: Any = {"configurable": {"thread_id": "1"}}
-    graph.invoke({"messages": "Is the Birch room free? What is the price of lunch for 6?"}, thread)
-    state = graph.invoke({"messages": "Is the Cedar room free? And lunch for 12?"}, thread)
+    graph.invoke(
+        {"messages": [HumanMessage("Is the Birch room free? What is the price of lunch for 6?")]},
+        thread,
+    )
+    state = graph.invoke(
+        {"messages": [HumanMessage("Is the Cedar room free? And lunch for 12?")]}, thread
+    )
     for message in state["messages"]:
         turn = message.response_metadata.get("responses")
         if isinstance(message, AIMessage) and turn:

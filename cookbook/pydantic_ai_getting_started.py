@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from pydantic_ai import Agent, ModelRequest, ModelResponse, TextPart
+from pydantic_ai import Agent, ModelMessage, ModelRequest, ModelResponse, TextPart
 
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
 
@@ -46,7 +46,7 @@ async def start() -> None:
         print("other instructions:", third.output)
 
         # Structured input: messages with roles.
-        said = [
+        said: list[ModelMessage] = [
             ModelRequest.user_text_prompt("We are 8 people."),
             ModelResponse([TextPart("Noted.")]),
         ]

@@ -54,12 +54,12 @@ def main() -> None:
     print("by object:", agent.run_sync(QUESTION).output)
 
     # By string, which also works where durable engines refuse model objects.
-    servers = ResponsesServers[None](servers={"house": HOUSE})
+    servers = ResponsesServers[object](servers={"house": HOUSE})
     agent = Agent(f"house:{MODEL}", tools=[check_room], capabilities=[servers])
     print("by string:", agent.run_sync(QUESTION).output)
 
     # By route: an agent that names OpenAI is served elsewhere, its own line untouched.
-    servers = ResponsesServers[None](servers={"house": HOUSE}, routes={"openai:*": "house:*"})
+    servers = ResponsesServers[object](servers={"house": HOUSE}, routes={"openai:*": "house:*"})
     agent = Agent(f"openai:{MODEL}", tools=[check_room], capabilities=[servers])
     print("by route:", agent.run_sync(QUESTION).response.provider_name)
 

@@ -32,7 +32,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -72,7 +72,7 @@ def main() -> None:
         graph, thread = make_graph(Workspace(folder)), {"configurable": {"thread_id": "1"}}
         seen = 0
         for prompt in PROMPTS:
-            messages = graph.invoke({"messages": prompt}, thread)["messages"]
+            messages = graph.invoke({"messages": [HumanMessage(prompt)]}, thread)["messages"]
             print(f"> {prompt}")
             for message in messages[seen:]:
                 if isinstance(message, ToolMessage):

@@ -34,7 +34,7 @@ PIXEL = bytes.fromhex(  # a picture of one pixel
 
 def secrets() -> dict[str, Any]:
     """Asked for on each request, so a rotated secret is used at once."""
-    return {"crm_token": {"secret": True, "value": os.environ.get("CRM_TOKEN", "none")}}
+    return {"crm_token": {"secret": True, "value": "from your vault"}}
 
 
 async def call_the_agent() -> None:

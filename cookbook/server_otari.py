@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
@@ -42,7 +43,7 @@ def main() -> None:
     builder.add_edge("talk", "extract")
 
     wish = "Please put 8 people into Birch on June 8."
-    state = builder.compile().invoke({"messages": wish})
+    state = builder.compile().invoke({"messages": [HumanMessage(wish)]})
     talked, extracted = state["messages"][1:]
     for message in (talked, extracted):
         turn = message.response_metadata["responses"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -56,7 +56,7 @@ def main() -> None:
         server="valar",
         tools=[check_room, reserve_room],
         instructions="You book rooms. Check before you book.",
-        background=Background(poll_interval=float(os.environ.get("POLL_SECONDS", "0.05"))),
+        background=Background(poll_interval=0.1),  # seconds; 2 by default
         request_metadata={"completion_window": "flex"},  # and "completion_webhook", "webhook_token"
     )
     builder = StateGraph(MessagesState)
@@ -69,7 +69,7 @@ def main() -> None:
 
     thread: Any = {"configurable": {"thread_id": "1"}}
     wish = "Is the Birch room free at 2pm on June 8? If so, book it."
-    for message in graph.invoke({"messages": wish}, thread)["messages"]:
+    for message in graph.invoke({"messages": [HumanMessage(wish)]}, thread)["messages"]:
         if isinstance(message, AIMessage):
             calls = ", ".join(call["name"] for call in message.tool_calls)
             turn = message.response_metadata["responses"]

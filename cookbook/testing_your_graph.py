@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -44,7 +45,7 @@ def test_the_model_sees_what_the_tool_returned(responses_backend: Backend) -> No
     responses_backend.call_tool("check_room", room="Birch")
     responses_backend.reply("It is free.")
 
-    state = make_graph().invoke({"messages": "Is Birch free?"}, THREAD)
+    state = make_graph().invoke({"messages": [HumanMessage("Is Birch free?")]}, THREAD)
 
     assert state["messages"][-1].text == "It is free."
     responses_backend.assert_tool_result("check_room", contains="Birch is free")
@@ -53,8 +54,8 @@ def test_the_model_sees_what_the_tool_returned(responses_backend: Backend) -> No
 def test_a_second_turn_sends_only_what_is_new(responses_backend: Backend) -> None:
     responses_backend.reply("Noted.").then.reply("Eight.")
     graph = make_graph()
-    graph.invoke({"messages": "We are 8 people."}, THREAD)
-    graph.invoke({"messages": "How many?"}, THREAD)
+    graph.invoke({"messages": [HumanMessage("We are 8 people.")]}, THREAD)
+    graph.invoke({"messages": [HumanMessage("How many?")]}, THREAD)
 
     assert [item["content"] for item in responses_backend.creates[-1].input] == ["How many?"]
     assert responses_backend.contexts[-1].texts == ["We are 8 people.", "Noted.", "How many?"]
@@ -63,9 +64,9 @@ def test_a_second_turn_sends_only_what_is_new(responses_backend: Backend) -> Non
 def test_a_server_that_forgot_is_told_again(responses_backend: Backend) -> None:
     responses_backend.reply("Noted.").then.reply("Eight.")
     graph = make_graph()
-    graph.invoke({"messages": "We are 8 people."}, THREAD)
+    graph.invoke({"messages": [HumanMessage("We are 8 people.")]}, THREAD)
     responses_backend.forget()
-    graph.invoke({"messages": "How many?"}, THREAD)
+    graph.invoke({"messages": [HumanMessage("How many?")]}, THREAD)
 
     assert responses_backend.contexts[-1].texts == ["We are 8 people.", "Noted.", "How many?"]
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from mcp import Client
@@ -49,7 +50,7 @@ async def with_langgraph(box: Toolbox) -> str:
     builder.add_edge(START, "model")
     builder.add_conditional_edges("model", tools_condition)
     builder.add_edge("tools", "model")
-    state = await builder.compile().ainvoke({"messages": QUESTION})
+    state = await builder.compile().ainvoke({"messages": [HumanMessage(QUESTION)]})
     return str(state["messages"][-1].text)
 
 

@@ -16,8 +16,9 @@ Prints:
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
+from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from openai import OpenAI
@@ -51,7 +52,9 @@ def with_langgraph() -> str:
     builder.add_edge(START, "model")
     builder.add_conditional_edges("model", tools_condition)
     builder.add_edge("tools", "model")
-    return str(builder.compile().invoke({"messages": QUESTION})["messages"][-1].text)
+    return str(
+        builder.compile().invoke({"messages": [HumanMessage(QUESTION)]})["messages"][-1].text
+    )
 
 
 def with_pydantic_ai() -> str:
@@ -60,11 +63,12 @@ def with_pydantic_ai() -> str:
 
 
 def with_openai() -> str:
-    client, asked = OpenAI(), {"role": "user", "content": QUESTION}
+    client: Any = OpenAI()
+    asked = {"role": "user", "content": QUESTION}
     first = client.responses.create(model=MODEL, input=[asked], tools=box.definitions)
     done = [asked, *(item.model_dump(exclude_none=True) for item in first.output)]
     outputs = box.execute_sync(first.output)
-    return client.responses.create(model=MODEL, input=[*done, *outputs]).output_text
+    return str(client.responses.create(model=MODEL, input=[*done, *outputs]).output_text)
 
 
 def main() -> None:
