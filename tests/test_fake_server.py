@@ -347,6 +347,17 @@ async def test_the_sdk_speaks_over_a_websocket(server):
     assert types[0] == "response.created"
 
 
+def test_bytes_that_are_no_text_are_an_error_and_the_websocket_goes_on(server):
+    backend = Backend()
+    backend.reply("One.")
+    with server.mount(backend) as tenant:
+        url = f"{tenant.base_url.replace('http', 'ws', 1)}/responses"
+        with connect(url) as connection:
+            connection.send(b"\xff")
+            assert json.loads(connection.recv(timeout=5))["type"] == "error"
+            assert exchange_messages(connection, input="a")[-1]["type"] == "response.completed"
+
+
 @pytest.mark.parametrize("path", ["/v1/conversations", "/elsewhere"])
 def test_a_websocket_to_any_other_path_is_refused(server, path):
     with server.mount(Backend()) as tenant:

@@ -212,6 +212,7 @@ def test_a_module_that_does_not_use_the_fake_sees_no_key(run):
     result = run(
         """
         import os
+        import responses_adapters
         KEY = os.environ.get("OPENAI_API_KEY")
 
         def test_it():

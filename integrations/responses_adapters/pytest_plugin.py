@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .testing.server import ResponsesServer, Tenant
 
 _KEY = "OPENAI_API_KEY"
+_FIXTURES = re.compile(rb"responses_(backend|client|server|transport)\b")
 _BACKEND: pytest.StashKey[Backend] = pytest.StashKey()
 _PATCH: pytest.StashKey[PatchedTransports] = pytest.StashKey()
 
@@ -150,4 +152,4 @@ def _uses_fixtures(collector: pytest.Module) -> bool:
         getattr(plugin, "__file__", None) for plugin in collector.config.pluginmanager.get_plugins()
     )
     conftests = (Path(file) for file in loaded if file and Path(file).name == "conftest.py")
-    return any(b"responses_" in path.read_bytes() for path in (collector.path, *conftests))
+    return any(_FIXTURES.search(path.read_bytes()) for path in (collector.path, *conftests))

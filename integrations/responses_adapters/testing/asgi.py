@@ -80,7 +80,9 @@ class FakeApp:
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
             text = message.get("text")
-            for answer in session.receive(message["bytes"].decode() if text is None else text):
+            if text is None:
+                text = message["bytes"].decode("utf-8", "replace")
+            for answer in session.receive(text):
                 await send({"type": "websocket.send", "text": answer})
 
     def _route(self, path: str) -> tuple[Handler | None, str]:
