@@ -16,8 +16,14 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy
 
-from responses_adapters.errors import BackgroundTimeoutError
-from responses_adapters.langgraph import Background, ChatResponses, ResponsesNode, background
+from responses_adapters.errors import BackgroundTimeoutError, ResponseFailedError
+from responses_adapters.langgraph import (
+    Background,
+    ChatResponses,
+    ResponsesNode,
+    background,
+    responses_retry_on,
+)
 from responses_adapters.testing import Backend
 
 GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw", "server": "openai"}
@@ -114,6 +120,31 @@ async def test_a_resumed_run_does_not_submit_again(
     state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
     assert state["messages"][-1].text == "done"
     assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_failed_response_is_replaced_by_the_next_attempt(
+    asynchronous: bool, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=1).fail_turn("server_error", "down").then.fail_turn(
+        "server_error", "still down"
+    )
+    responses_backend.reply("done")
+    app = graph(saver=InMemorySaver())
+    for words, update in (("down", QUESTION), ("still down", None)):
+        with pytest.raises(ResponseFailedError, match=words):
+            await app.ainvoke(update, THREAD) if asynchronous else app.invoke(update, THREAD)
+    state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
+    assert state["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 3
+
+
+def test_a_retry_policy_replaces_a_failed_response(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).fail_turn("server_error", "down").then.reply("done")
+    policy = RetryPolicy(initial_interval=0.001, retry_on=responses_retry_on)
+    app = graph(saver=InMemorySaver(), retry_policy=policy)
+    assert app.invoke(QUESTION, THREAD)["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 2
 
 
 def test_a_refused_request_is_not_saved_as_the_answer(responses_backend: Backend) -> None:

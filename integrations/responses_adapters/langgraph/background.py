@@ -12,7 +12,7 @@ import hashlib
 import json
 import warnings
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
@@ -22,6 +22,7 @@ from langgraph.func import task
 from langgraph.runtime import get_runtime
 from langgraph.types import interrupt
 
+from ..errors import ResponseFailedError
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
 from .notices import tell_graph
@@ -64,6 +65,7 @@ class Submission:
         tells: Whether the graph's `"custom"` stream hears of each wait.
         response_id: The response that was accepted.
         status: Its status when last seen.
+        adopted: Whether an earlier attempt submitted it, rather than this one.
     """
 
     background: Background
@@ -72,6 +74,7 @@ class Submission:
     tells: bool = True
     response_id: str | None = None
     status: str | None = None
+    adopted: bool = False
 
     @classmethod
     def here(cls, background: Background, *, tells: bool = True) -> Submission:
@@ -171,6 +174,16 @@ class BackgroundClient(ResponsesClient):
 
     submission: Submission
 
+    def run(self, turn: Turn) -> Iterator[Event | Outcome]:
+        """Run one turn; see `ResponsesClient.run`. An earlier attempt's response that failed is replaced."""
+        while True:
+            try:
+                yield from super().run(turn)
+                return
+            except ResponseFailedError:
+                if not self.submission.adopted:
+                    raise
+
     def _send(self, send: Send) -> Any:
         addressed = self.submission.address(send) if send.method == "POST" else None
         if addressed is None:
@@ -180,8 +193,12 @@ class BackgroundClient(ResponsesClient):
         post = super()._send
 
         def submit() -> dict[str, Any]:
-            return _in_flight.find(name) or _in_flight.keep(name, post(send)[0])
+            if (known := _in_flight.find(name)) is not None:
+                return known
+            self.submission.adopted = False
+            return _in_flight.keep(name, post(send)[0])
 
+        self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
             return self.submission.note(Reply(**run().result())), None
@@ -200,11 +217,20 @@ class AsyncBackgroundClient(AsyncResponsesClient):
     submission: Submission
 
     async def run(self, turn: Turn) -> AsyncGenerator[Event | Outcome]:
-        """Run one turn; see `AsyncResponsesClient.run`. Cancelled, it cancels the response if it is to."""
+        """Run one turn; see `AsyncResponsesClient.run`. An earlier attempt's response that failed is replaced.
+
+        Cancelled, it cancels the response if it is to.
+        """
         try:
-            async with aclosing(super().run(turn)) as steps:
-                async for step in steps:
-                    yield step
+            while True:
+                try:
+                    async with aclosing(super().run(turn)) as steps:
+                        async for step in steps:
+                            yield step
+                    return
+                except ResponseFailedError:
+                    if not self.submission.adopted:
+                        raise
         except asyncio.CancelledError:
             cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"
             if cancels and (response_id := self.submission.response_id) is not None:
@@ -223,8 +249,12 @@ class AsyncBackgroundClient(AsyncResponsesClient):
         post = super()._send
 
         async def submit() -> dict[str, Any]:
-            return _in_flight.find(name) or _in_flight.keep(name, (await post(send))[0])
+            if (known := _in_flight.find(name)) is not None:
+                return known
+            self.submission.adopted = False
+            return _in_flight.keep(name, (await post(send))[0])
 
+        self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
             return self.submission.note(Reply(**await run())), None
