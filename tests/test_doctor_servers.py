@@ -258,3 +258,43 @@ def test_with_too_small_a_budget_the_rest_is_said_to_be_not_measured() -> None:
     assert (rest.finding, rest.good) == ("not measured", None)
     assert rest.evidence == "the budget of 3 requests was used up"
     assert "streams" not in found.measured
+
+
+BUSY = Reply(503, {}, b"Busy.")
+CUT = Reply(0, {}, b"", "disconnect")
+
+
+@pytest.mark.parametrize("name", ["openai", "valar", "litellm"])
+@pytest.mark.parametrize("accident", [BUSY, CUT])
+def test_one_accident_changes_nothing(name: str, accident: Reply) -> None:
+    clean = visit(served(name))
+
+    for number in range(1, clean.requests + 1):
+        found = visit(Stumbling(served(name), number, accident))
+        assert (number, found.profile) == (number, clean.profile)
+
+
+@pytest.mark.parametrize("name", ["openai", "valar", "litellm"])
+def test_a_connection_that_breaks_twice_never_becomes_a_fact(name: str) -> None:
+    clean = visit(served(name))
+
+    for number in range(3, clean.requests + 1):
+        found = visit(Stumbling(served(name), number, CUT, times=2))
+        for field in found.measured - {"refuses"}:
+            assert getattr(found.profile, field) == getattr(clean.profile, field), (number, field)
+        assert found.profile.refuses <= clean.profile.refuses
+
+
+class Stumbling:
+    """A backend that gives the request with this number, and those after it, another reply."""
+
+    def __init__(self, backend: Backend, number: int, reply: Reply, times: int = 1) -> None:
+        self.behaviour = backend.behaviour
+        self._backend = backend
+        self._bad = range(number, number + times)
+        self._reply = reply
+        self._count = 0
+
+    def handle(self, request: Request) -> Reply:
+        self._count += 1
+        return self._reply if self._count in self._bad else self._backend.handle(request)

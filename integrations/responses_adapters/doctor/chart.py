@@ -122,6 +122,13 @@ class Answer:
         return bool(error) and (self.status == 501 or not self.failure.transient)
 
     @property
+    def accident(self) -> bool:
+        """Whether the same request may well get another answer: the connection or the server broke."""
+        if self.status is None:
+            return not self.late
+        return self.status >= 500 and self.status != 501
+
+    @property
     def id(self) -> str:
         """The id of the response."""
         return str(self.response.get("id") or "")
@@ -201,7 +208,8 @@ class Chart:
         """The profile with what was measured in place of what was believed."""
         believed = dict.fromkeys(self.profile.refuses, True)
         refuses = frozenset(name for name, no in {**believed, **self.tried}.items() if no)
-        return replace(self.profile, **self.facts, refuses=refuses)
+        believed_facts = {"needs_key": self.keyed or self.profile.needs_key}
+        return replace(self.profile, **{**believed_facts, **self.facts}, refuses=refuses)
 
 
 Steps: TypeAlias = Generator[Call, Answer, list[Verdict]]

@@ -163,21 +163,18 @@ def _background(chart: Chart) -> Steps:
     chart.tried["background"] = answer.refused
     target = answer.id if started else chart.first.id
     cancel = yield Call(method="POST", path=f"/responses/{target}/cancel")
-    stops = cancel.status is not None and cancel.status not in _ABSENT and cancel.status < 500
-    chart.facts["cancels"] = stops
-    cancelled = Verdict(
-        "cancel",
-        "available" if stops else "not available",
-        good=stops,
-        evidence=f"POST …/cancel: {_outcome(cancel)}",
-    )
+    verdicts = [_cancels(chart, cancel)]
     if not started:
-        chart.facts["background"] = False
-        finding = "refused" if answer.refused else "ignored: the answer comes at once"
-        return [Verdict("background", finding, good=False, evidence=evidence), cancelled]
+        if answer.usable or answer.refused:
+            chart.facts["background"] = False
+        finding = "refused" if answer.refused else "unknown"
+        if answer.usable:
+            finding = "ignored: the answer comes at once"
+        return [Verdict("background", finding, good=False, evidence=evidence), *verdicts]
     again = yield Call(method="GET", path=f"/responses/{answer.id}")
     found = bool(again.response)
-    chart.facts["background"] = found
+    if again.status is not None:
+        chart.facts["background"] = found
     return [
         Verdict(
             "background",
@@ -185,8 +182,18 @@ def _background(chart: Chart) -> Steps:
             good=found,
             evidence=f"{evidence}; asked again: {_outcome(again)}",
         ),
-        cancelled,
+        *verdicts,
     ]
+
+
+def _cancels(chart: Chart, cancel: Answer) -> Verdict:
+    evidence = f"POST …/cancel: {_outcome(cancel)}"
+    if cancel.status is None:
+        return Verdict("cancel", "unknown", good=None, evidence=evidence)
+    stops = cancel.status not in _ABSENT and cancel.status < 500
+    chart.facts["cancels"] = stops
+    finding = "available" if stops else "not available"
+    return Verdict("cancel", finding, good=stops, evidence=evidence)
 
 
 def _outcome(answer: Answer) -> str:
@@ -230,14 +237,12 @@ def _key(chart: Chart) -> Steps:
         evidence = "every request went without one"
         return [Verdict("key", "not needed", good=None, evidence=evidence)]
     answer = yield Call(method="POST", path="/responses", body={}, with_key=False)
-    told = answer.status is not None and (answer.status < 500 or answer.status == 501)
-    needed = not told or answer.status in {401, 403}
-    chart.facts["needs_key"] = needed
-    finding = (
-        ("needed" if needed else "not needed") if told else "used; whether it is needed is unknown"
-    )
     evidence = f"an empty request without the key: {quote(answer, 60)}"
-    return [Verdict("key", finding, good=None, evidence=evidence)]
+    if answer.status is None or answer.accident:
+        return [Verdict("key", "unknown: taken for needed", good=None, evidence=evidence)]
+    needed = answer.status in {401, 403}
+    chart.facts["needs_key"] = needed
+    return [Verdict("key", "needed" if needed else "not needed", good=None, evidence=evidence)]
 
 
 def _health(chart: Chart) -> Steps:

@@ -57,7 +57,7 @@ class Diagnosis:
 
 
 def examine(chart: Chart, *, budget: int) -> Generator[Request, Answer, Diagnosis]:
-    """Run every probe: yields the requests to make, is resumed with their answers.
+    """Run every probe: yields the requests to make, is resumed with their answers; after an accident, once again.
 
     Raises:
         UnusableServerError: No Responses server answers there.
@@ -79,6 +79,9 @@ def examine(chart: Chart, *, budget: int) -> Generator[Request, Answer, Diagnosi
                     break
                 made += 1
                 answer = yield Request(made, probe.subject, call)
+                if answer.accident and made < budget:
+                    made += 1
+                    answer = yield Request(made, probe.subject, call)
                 late = late + 1 if answer.late else 0
                 _note_shape(chart, answer)
         except StopIteration as stop:
