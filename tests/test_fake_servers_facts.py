@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from responses_adapters.testing import BEHAVIOURS, Backend, Behaviour
 from responses_adapters.testing.facts import FACTS, SOURCES, facts_table
@@ -30,3 +31,8 @@ def test_the_table_has_a_row_for_every_fact() -> None:
     lines = facts_table().split("\n\n")[0].splitlines()
     assert len(lines) == len(FACTS) + 2
     assert {line.count("|") for line in lines} == {5}
+
+
+def test_the_handbook_holds_the_table() -> None:
+    handbook = Path(__file__).parents[1] / "cookbook" / "README.md"
+    assert handbook.read_text(encoding="utf-8").endswith("\n\n" + facts_table())
