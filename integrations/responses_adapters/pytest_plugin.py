@@ -29,8 +29,9 @@ def responses_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """A fresh fake Responses server that every httpx2 and httpx client of the test meets, without wiring.
 
     `@pytest.mark.responses_backend("valar", brain=True, patch=False, allow_hosts=[...])` says how it behaves;
-    further options go to `Backend`. `script="demo.yaml"`, beside the test, says what it answers. A passing test still fails if scripted steps are left over, if a request
-    came that nothing was scripted for, or if something tried to leave the machine.
+    `script="demo.yaml"`, a file beside the test, says what it answers; further options go to `Backend`.
+    A passing test still fails if scripted steps are left over, if a request came that nothing was scripted
+    for, or if something tried to leave the machine.
     """
     from .testing.patch import PatchedTransports
 
