@@ -240,3 +240,12 @@ def test_there_is_no_cancel_and_no_listing_of_input() -> None:
     _, response = ask(be)
     assert send(be, "POST", f"{PATH}/{response['id']}/cancel")[0] == 404
     assert send(be, "GET", f"{PATH}/{response['id']}/input_items")[0] == 404
+
+
+def test_the_output_of_a_call_is_a_string() -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c"}
+    assert ask(aleph(), [call, {**output, "output": "x"}])[0] == 200
+    parts = [{"type": "input_text", "text": "x"}]
+    status, body = ask(aleph(), [call, {**output, "output": parts}])
+    assert (status, body["error"]["param"]) == (400, "input[1].output")
