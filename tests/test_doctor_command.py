@@ -420,3 +420,31 @@ def test_a_profile_file_with_a_mistake_says_which(
         path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         load_profile(path)
+
+
+def test_on_a_terminal_a_bar_tells_what_is_being_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+
+    assert doctor(Backend("ollama", brain=True)) == 0
+
+    err = capsys.readouterr().err
+    assert "1/25 answers" not in err
+    assert "\x1b[" in err
+
+
+def test_without_rich_the_command_that_installs_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich", None)
+
+    assert main(["doctor", ADDRESS]) == 2
+    assert "pip install 'responses-adapters[testing]'" in capsys.readouterr().err
+
+
+def test_json_needs_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich", None)
+
+    assert doctor(Backend("ollama", brain=True), json=True) == 0

@@ -298,3 +298,81 @@ class Stumbling:
     def handle(self, request: Request) -> Reply:
         self._count += 1
         return self._reply if self._count in self._bad else self._backend.handle(request)
+
+
+class Altering:
+    """A backend whose replies to certain create requests are exchanged."""
+
+    def __init__(self, backend: Backend, sent: bytes, reply: Reply) -> None:
+        self.behaviour = backend.behaviour
+        self._backend = backend
+        self._sent = sent
+        self._reply = reply
+
+    def handle(self, request: Request) -> Reply:
+        return self._reply if self._sent in request.body else self._backend.handle(request)
+
+
+STREAM = b'"stream":true'
+EVENTS = {"content-type": "text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("body", "finding"),
+    [
+        (b'data: {"type":"response.created"}\n\n', "never ends as it should: no terminal event"),
+        (b"data: {nonsense\n\n", "never ends as it should: no terminal event"),
+        (b"", "never ends as it should: no terminal event"),
+    ],
+)
+def test_a_stream_that_clients_cannot_read_to_its_end_counts_as_none(
+    body: bytes, finding: str
+) -> None:
+    found = visit(Altering(served("generic"), STREAM, Reply(200, EVENTS, body)))
+
+    assert verdict(found, "streaming").finding == finding
+    assert found.profile.streams is False
+
+
+def test_an_answer_in_one_piece_where_a_stream_was_asked_for_is_told() -> None:
+    whole = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Hello"})
+
+    found = visit(Altering(served("generic"), STREAM, whole))
+
+    assert verdict(found, "streaming").finding == "ignored: the answer comes in one piece"
+    assert found.profile.streams is False
+
+
+def test_a_made_up_previous_id_that_is_answered_all_the_same_is_told() -> None:
+    answer = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Hello"})
+
+    found = visit(Altering(served("generic"), b"00000000", answer))
+
+    assert verdict(found, "unknown previous id").finding == "not noticed"
+
+
+def test_an_unknown_parameter_is_not_mistaken_for_a_lost_conversation() -> None:
+    detail = "Unknown parameter: 'previous_response_id'."
+    no = Reply.json(400, {"error": {"message": detail, "param": "previous_response_id"}})
+
+    found = visit(Altering(served("generic"), b"previous_response_id", no))
+
+    assert found.profile.refuses == {"previous_response_id"}
+    assert verdict(found, "conversation state").finding.startswith("not offered")
+
+
+def test_words_instead_of_json_are_a_format_that_is_ignored() -> None:
+    words = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Paris, a capital"})
+
+    found = visit(Altering(served("generic"), b'"json_schema"', words))
+
+    assert (found.profile.json_schema, found.profile.json_object) == (False, True)
+
+
+def test_a_server_without_tools_is_told() -> None:
+    no = Reply.json(400, {"error": {"message": "Tools are not supported.", "param": "tools"}})
+
+    found = visit(Altering(served("generic"), b'"tools"', no))
+
+    assert verdict(found, "tools").finding == "not supported"
+    assert "keeps_tool_items" not in found.measured
