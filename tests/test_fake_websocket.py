@@ -62,14 +62,24 @@ def test_a_failed_continuation_takes_the_memory_away() -> None:
     assert code(lost) == "previous_response_not_found"
 
 
+GOOD = {"type": "response.create", "model": "m", "input": "hi"}
+
+
 @pytest.mark.parametrize(
-    "message",
-    ["{", "[]", '{"type": "other"}', '{"type": "response.create", "model": "m", "stream": true}'],
+    ("message", "told"),
+    [
+        ("{", "invalid_json"),
+        ("[]", "invalid_json"),
+        (json.dumps({**GOOD, "type": "other"}), "invalid_value"),
+        (json.dumps({**GOOD, "stream": True}), "unknown_parameter"),
+        (json.dumps({**GOOD, "background": True}), "unknown_parameter"),
+    ],
 )
-def test_a_message_that_is_no_create_is_refused(message: str) -> None:
+def test_a_message_that_is_no_create_is_refused(message: str, told: str) -> None:
     session = Backend(brain=lambda context: "ok").socket()
     (answer,) = session.receive(message)
     assert json.loads(answer)["status"] == 400
+    assert json.loads(answer)["error"]["code"] == told
     assert ask(session)[-1]["type"] == "response.completed"
 
 
