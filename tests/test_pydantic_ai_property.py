@@ -123,7 +123,9 @@ async def test_a_model_that_always_trusts_the_last_response_is_caught() -> None:
         def _history_known_unchanged(self, *_: Any) -> bool:
             return True
 
-    mismatches, _ = await play("openai", "openai", lambda backend: None, Trusting, turns_to_play=125)
+    mismatches, _ = await play(
+        "openai", "openai", lambda backend: None, Trusting, turns_to_play=125
+    )
     assert mismatches
 
 
