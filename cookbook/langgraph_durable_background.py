@@ -66,4 +66,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 
-# Where next: server_valar.py for completion windows and the webhook's address.
+# Where next: server_valar_webhook.py is called when the answer is ready.

@@ -56,4 +56,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 
-# Where next: fallback.py, when one of them is down.
+# Where next: server_any_llm.py does it without a gateway; fallback.py, when one of them is down.

@@ -57,7 +57,7 @@ def main() -> None:
         tools=[check_room, reserve_room],
         instructions="You book rooms. Check before you book.",
         background=Background(poll_interval=0.1),  # seconds; 2 by default
-        request_metadata={"completion_window": "flex"},  # and "completion_webhook", "webhook_token"
+        request_metadata={"completion_window": "flex"},
     )
     builder = StateGraph(MessagesState)
     builder.add_node("model", node)
@@ -79,4 +79,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 
-# Where next: langgraph_durable_background.py parks the graph until the webhook comes.
+# Where next: server_valar_webhook.py, so that nothing has to poll.
