@@ -432,3 +432,51 @@ def test_the_input_is_never_changed_and_the_output_is_the_callers():
 
     assert repr(schema) == before
     assert list(to_wire_schema(schema).parameters["properties"]) == ["x"]
+
+
+def test_up_to_draft_7_what_stands_beside_a_reference_does_not_count():
+    draft7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+    schema = obj({"x": {"$ref": "#/definitions/A", "maxLength": 1, "description": "D"}}, ["x"])
+    schema["definitions"] = {"A": S}
+
+    assert to_wire_schema(draft7 | schema).problem({"x": "long"}) is None
+    assert to_wire_schema(schema).problem({"x": "long"}) is not None
+
+
+def test_keys_whose_pattern_python_cannot_check_stay_sayable():
+    node = {
+        "type": "object",
+        "patternProperties": {r"^\p{L}+$": S},
+        "additionalProperties": False,
+    }
+    wire = to_wire_schema(obj({"x": node}, ["x"]))
+
+    assert wire.problem({"x": {"größe": "y"}}) is None
+
+
+@pytest.mark.parametrize(
+    "beside", [{"required": ["n"]}, {"maxLength": 3}, {"minProperties": 1, "pattern": "^a"}]
+)
+def test_a_reference_to_itself_with_rules_beside_it_ends(beside: dict[str, Any]):
+    node = obj({"n": {"$ref": "#/$defs/A", **beside}})
+    wire = to_wire_schema(obj({"x": {"$ref": "#/$defs/A"}}, ["x"], **{"$defs": {"A": node}}))
+
+    Draft202012Validator.check_schema(wire.parameters)
+    assert len(wire._text) < 5_000
+
+
+def test_a_reference_to_itself_with_parts_beside_it_stays_loose():
+    more = {"allOf": [{"$ref": "#/$defs/A"}, obj({"m": S})]}
+    defs = {"A": obj({"n": more, "o": {"anyOf": [{"$ref": "#/$defs/A"}], "required": ["n"]}})}
+    wire = to_wire_schema(obj({"x": {"$ref": "#/$defs/A"}}, **{"$defs": defs}))
+
+    assert not wire.strict
+    assert "merged with a reference to itself" in (wire.reason or "")
+
+
+def test_a_long_chain_of_references_is_refused():
+    defs: dict[str, Any] = {f"C{i}": {"$ref": f"#/$defs/C{i + 1}"} for i in range(3_000)}
+    schema = obj({"x": {"$ref": "#/$defs/C0"}}, **{"$defs": {**defs, "C3000": S}})
+
+    with pytest.raises(ToolConversionError, match="a chain of more than 50 references"):
+        to_wire_schema(schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from responses_adapters.tools import ToolConversionError
 from responses_adapters.tools.json_schema import to_wire_schema
 from responses_adapters.tools.json_schema.rules import broken_rule
 
@@ -231,3 +233,64 @@ def test_a_strict_schema_keeps_every_rule_and_a_loose_one_is_json_schema(schema:
         assert wire.reason is None
     else:
         assert wire.reason
+
+
+KEYWORDS = [
+    *("type", "properties", "required", "additionalProperties", "items", "prefixItems", "enum"),
+    *(
+        "const",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "$ref",
+        "$id",
+        "$anchor",
+        "$defs",
+        "$schema",
+    ),
+    *(
+        "pattern",
+        "patternProperties",
+        "format",
+        "minimum",
+        "exclusiveMinimum",
+        "minItems",
+        "default",
+    ),
+    *(
+        "description",
+        "title",
+        "examples",
+        "nullable",
+        "dependencies",
+        "definitions",
+        "id",
+        "extends",
+    ),
+]
+SCALARS = st.sampled_from(
+    [None, True, False, 0, -1, 1.5, float("inf"), "", "string", "object", "array", "#", "#/$defs/a"]
+)
+JUNK = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from([*KEYWORDS, "a"]), inner, max_size=4),
+    ),
+    max_leaves=20,
+)
+
+
+@SETTINGS
+@given(st.dictionaries(st.sampled_from(KEYWORDS), JUNK, max_size=6))
+def test_any_json_at_all_converts_to_something_legal_or_is_refused_in_words(schema: Schema):
+    wire = None
+    with contextlib.suppress(ToolConversionError):  # refused in words; anything else is an accident
+        wire = to_wire_schema(schema)
+    if wire is None:
+        return
+    Draft202012Validator.check_schema(wire.parameters)
+    assert wire.parameters["type"] == "object"
+    wire.problem({})

@@ -1,7 +1,7 @@
 """JSON Schema in any dialect to the one that goes over the wire, and the way back for the arguments.
 
 In the order that a schema takes: `guard`, `canonical` (with `references` and `grounded`), `root`, `strict` (with
-`merge`, `widen`, `words`), `rules`, `codec`.
+`merge`, `values`, `widen`, `words`), `rules`, `codec`.
 """
 
 from __future__ import annotations

@@ -137,6 +137,9 @@ class _Node:
             self.out = {k: v for k, v in self.out.items() if k == "$ref" or k in ANNOTATIONS}
         self._settle_bounds()
         self._settle_arrays()
+        patterns = self.raw.get("patternProperties")
+        if isinstance(patterns, dict) and len(self.out["patternProperties"]) < len(patterns):
+            self.out["additionalProperties"] = True  # keys that cannot be checked stay sayable
         pattern = self.raw.get("pattern")
         if isinstance(pattern, str) and "pattern" not in self.out:
             self.out["description"] = (
@@ -178,13 +181,8 @@ class _Node:
             self.names("required", draft3)
 
     def pattern_properties(self, key: str, value: Any) -> None:
-        if not isinstance(value, dict):
-            return
-        known = {name: child for name, child in value.items() if _compiles(name)}
-        if len(known) < len(value):  # keys that cannot be checked must stay sayable
-            self.out["additionalProperties"] = True
-        if known:
-            self.named_schemas(key, known)
+        if isinstance(value, dict):
+            self.named_schemas(key, {k: child for k, child in value.items() if _compiles(k)})
 
     def items(self, key: str, value: Any) -> None:
         if isinstance(value, list):  # a tuple, up to draft 2019-09

@@ -13,6 +13,9 @@ Schema = dict[str, Any]
 _MAX_CHECKS: Final = 5_000
 """Schemas that one value has to be checked against; references that fork at each step double it each time."""
 
+_MAX_CHAIN: Final = 50
+"""References that only lead to one another before there is a schema; readers follow them by recursion."""
+
 
 def check_grounded(root: Schema, defs: dict[str, Schema]) -> None:
     """Refuse references that only name one another, and those that multiply.
@@ -32,11 +35,17 @@ def check_grounded(root: Schema, defs: dict[str, Schema]) -> None:
     waiting = {ref: len(named) for ref, named in targets.items()}
     grounded = [ref for ref, count in waiting.items() if not count]
     checks: dict[str, int] = {}
+    depths: dict[str, int] = {}
     for ref in grounded:  # grows while it is read
         checks[ref] = 1 + sum(checks[target] for target in targets[ref])
         if checks[ref] > _MAX_CHECKS:
             raise ToolConversionError(
                 f"{ref}: a value would be checked against more than {_MAX_CHECKS:,} schemas"
+            )
+        depths[ref] = 1 + max((depths[target] for target in targets[ref]), default=0)
+        if depths[ref] > _MAX_CHAIN:
+            raise ToolConversionError(
+                f"{ref}: a chain of more than {_MAX_CHAIN} references leads nowhere else"
             )
         for user in users.get(ref, ()):
             waiting[user] -= 1

@@ -8,20 +8,24 @@ call unsayable has no strict form.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from .canonical import ANNOTATIONS, Canonical, Schema
 from .guard import pointer
 from .merge import CannotMergeError, merge_parts
+from .reasons import NotExpressibleError
+from .values import are_disjoint, values_form
 from .widen import nullable, nullable_by_word, with_words
 from .words import describe, supported_format, supported_pattern
 
-__all__ = ["NotExpressibleError", "Omittable", "strict_form"]
+__all__ = ["Omittable", "strict_form"]
 
 Omittable = dict[int, dict[str, bool]]
 """By `id` of a wire object's `properties`: the names whose null means "left out", and whether `NULL_WORD` applies."""
 
 _MAX_NODES: Final = 20_000
+_MAX_MERGES: Final = 60
 
 _NARROWING: Final = frozenset(
     {
@@ -32,6 +36,14 @@ _NARROWING: Final = frozenset(
 )
 """Keywords that only refuse values; outside the subset, so they become words."""
 
+_SHAPING: Final = frozenset(
+    {"properties", "patternProperties", "additionalProperties", "unevaluatedProperties"}
+    | {"items", "prefixItems", "anyOf", "oneOf", "allOf"}
+)
+"""Keywords that can also let values in which a closed form would shut out."""
+
+_LONE: Final = ANNOTATIONS | _NARROWING | {"$ref"}
+
 _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 _IMPLIED_TYPES: Final = {
@@ -41,13 +53,6 @@ _IMPLIED_TYPES: Final = {
     **dict.fromkeys(("pattern", "format", "minLength", "maxLength"), "string"),
     **dict.fromkeys(_BOUNDS, "number"),
 }
-
-
-class NotExpressibleError(Exception):
-    """A schema that strict mode cannot say faithfully; `str()` is the reason, with its JSON pointer."""
-
-    def __init__(self, at: str, reason: str) -> None:
-        super().__init__(f"{at or '#'}: {reason}")
 
 
 def strict_form(root: Schema, canonical: Canonical) -> tuple[Schema, Omittable]:
@@ -69,6 +74,7 @@ class _StrictForm:
         self._seen: set[str] = set()
         self._unions: list[tuple[list[Schema], str]] = []
         self._nodes = 0
+        self._merging: list[str] = []  # the references whose targets are merged in here
 
     def build(self, root: Schema) -> Schema:
         """The whole wire schema, definitions included."""
@@ -86,15 +92,22 @@ class _StrictForm:
 
     def node(self, node: Schema, at: str) -> Schema:
         self._nodes += 1
-        if self._nodes > _MAX_NODES:
+        if self._nodes > _MAX_NODES or len(self._merging) > _MAX_MERGES:
             raise NotExpressibleError(at, f"merging its parts takes more than {_MAX_NODES} schemas")
-        node = self._simplify(node, at)
+        simple = self._simplify(node, at)
+        merged = () if "$ref" in simple else _named(node)
+        self._merging += merged
+        wire = self._wire(simple, at)
+        del self._merging[len(self._merging) - len(merged) :]
+        return wire
+
+    def _wire(self, node: Schema, at: str) -> Schema:
         if "$ref" in node:
             return _described({"$ref": self._reference(node["$ref"])}, node)
         if "anyOf" in node:
             return self._union(node, at)
         if "enum" in node or "const" in node:
-            return _values(node, at)
+            return values_form(node, at)
         kinds = _types(node)
         if not kinds:
             raise NotExpressibleError(at, "takes any value; give it a type to make the tool strict")
@@ -221,7 +234,7 @@ class _StrictForm:
                     one["properties"].keys() == other["properties"].keys()
                     and self._gaps(one) != self._gaps(other)
                     and not any(
-                        _disjoint(schema, other["properties"][name])
+                        are_disjoint(schema, other["properties"][name])
                         for name, schema in one["properties"].items()
                     )
                 ):
@@ -247,18 +260,26 @@ class _StrictForm:
     def _simplify(self, node: Schema, at: str) -> Schema:
         """`node` as a lone reference, a lone union, or a node without either."""
         node = _as_any_of(_unwrap(node))
-        beside = node.keys() - ANNOTATIONS - _NARROWING
-        if "$ref" in node and beside == {"$ref"}:
+        if "$ref" in node and node.keys() <= _LONE:
             return node
+        if any(ref in self._merging for ref in _named(node)):
+            return self._without_siblings(node, at)
         if "$ref" in node or "allOf" in node:
             try:
                 node = _as_any_of(merge_parts(node, self._canonical))
             except CannotMergeError as error:
                 raise NotExpressibleError(at, str(error)) from None
-            beside = node.keys() - ANNOTATIONS - _NARROWING
-        if "anyOf" not in node or beside == {"anyOf"}:
+        if "anyOf" not in node or node.keys() - _NARROWING - ANNOTATIONS == {"anyOf"}:
             return node
         return self._distribute(node, at)
+
+    def _without_siblings(self, node: Schema, at: str) -> Schema:
+        """A reference inside its own merged target: merging again would never end, so siblings become words."""
+        if "$ref" not in node or node.keys() & _SHAPING:
+            raise NotExpressibleError(at, "is merged with a reference to itself, without end")
+        rest = {key: value for key, value in node.items() if key not in _LONE}
+        words = f"{describe(node)} Must also satisfy {json.dumps(rest)}".strip()
+        return {"$ref": node["$ref"], "description": words}
 
     def _distribute(self, node: Schema, at: str) -> Schema:
         """What stands beside `anyOf` holds for each alternative."""
@@ -269,10 +290,12 @@ class _StrictForm:
             if rest.keys() == {"type"} and self._resolved(branch).get("type") == rest["type"]:
                 branches.append(branch)
                 continue
+            both = {"allOf": [branch, rest]}
             try:
-                branches.append(merge_parts({"allOf": [branch, rest]}, self._canonical))
+                merge_parts(both, self._canonical)
             except CannotMergeError:
                 continue  # contradicts what stands beside it: not an alternative
+            branches.append(both)
         if not branches:
             raise NotExpressibleError(at, "none of its alternatives can hold")
         return {"anyOf": branches, **outer}
@@ -328,69 +351,13 @@ def _types(node: Schema) -> list[str]:
     return list(implied) if len(implied) == 1 else []
 
 
-_JSON_TYPES: Final[dict[type, str]] = {
-    str: "string",
-    bool: "boolean",
-    int: "integer",
-    float: "number",
-    type(None): "null",
-    dict: "object",
-    list: "array",
-}
-
-
-def _values(node: Schema, at: str) -> Schema:
-    """`enum` and `const`, one wire enum for each type among the values."""
-    declared = _types({"type": node["type"]}) if "type" in node else list(_JSON_TYPES.values())
-    groups: dict[str, list[Any]] = {}
-    for value in [node["const"]] if "const" in node else node["enum"]:
-        kind = _JSON_TYPES[type(value)]
-        if kind == "integer" and kind not in declared:
-            kind = "number"
-        elif kind == "number" and kind not in declared and value.is_integer():
-            kind = "integer"
-        if kind in declared:
-            groups.setdefault(kind, []).append(value)
-    if not groups:
-        raise NotExpressibleError(at, "none of the listed values has the declared type")
-    if "object" in groups or "array" in groups:
-        raise NotExpressibleError(at, "strict enums list text, numbers, booleans and null only")
-    if "integer" in groups and "number" in groups:
-        groups["number"] = groups.pop("integer") + groups["number"]
-    takes_null = groups.pop("null", None) is not None
-    wires: list[Schema] = [
-        {"type": kind, "const": values[0]} if "const" in node else {"type": kind, "enum": values}
-        for kind, values in groups.items()
-    ] or [{"type": "null"}]
-    wire = wires[0] if len(wires) == 1 else {"anyOf": wires}
-    return _described(nullable(wire) if takes_null else wire, node)
+def _named(node: Schema) -> tuple[str, ...]:
+    """The references that a node is merged with, or would be."""
+    found = [node["$ref"]] if "$ref" in node else []
+    for part in node.get("allOf", ()):
+        found += _named(part)
+    return tuple(found)
 
 
 def _is_never(node: Schema) -> bool:
     return node.get("not") == {}
-
-
-def _disjoint(one: Schema, other: Schema) -> bool:
-    """Whether no wire value fits both, as far as types and listed values show."""
-    first, second = _listed(one), _listed(other)
-    if first is not None and second is not None:
-        return not any(value in second for value in first)
-    kinds, others = _wire_types(one), _wire_types(other)
-    return bool(kinds and others and not kinds & others)
-
-
-def _listed(wire: Schema) -> list[Any] | None:
-    return [wire["const"]] if "const" in wire else wire.get("enum")
-
-
-def _wire_types(wire: Schema) -> set[str]:
-    kinds = wire.get("type", [])
-    found = {kinds} if isinstance(kinds, str) else set(kinds)
-    if "number" in found:
-        found.add("integer")
-    for branch in wire.get("anyOf", ()):
-        inner = _wire_types(branch)
-        if not inner:
-            return set()
-        found |= inner
-    return found

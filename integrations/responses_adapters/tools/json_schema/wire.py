@@ -14,9 +14,10 @@ from ...errors import NotStrictError, ToolConversionError
 from .canonical import Canonical, Schema, canonicalize
 from .codec import Codec
 from .guard import check_size
+from .reasons import NotExpressibleError
 from .root import object_root
 from .rules import broken_rule
-from .strict import NotExpressibleError, strict_form
+from .strict import strict_form
 
 __all__ = ["Strictness", "WireSchema", "to_wire_schema"]
 
