@@ -128,7 +128,7 @@ def test_without_a_list_of_models_one_has_to_be_named() -> None:
     backend = Backend("orq", brain=True)
     backend.only_models("a")
 
-    with pytest.raises(UnusableServerError, match="name one that it has with --model"):
+    with pytest.raises(UnusableServerError, match="name another one with --model"):
         doctor(backend)
 
 
@@ -167,6 +167,21 @@ def test_nobody_at_the_address_is_a_verdict_and_status_2(
 
     *_, verdict = capsys.readouterr().err.splitlines()
     assert verdict.startswith(f"responses-adapters doctor: cannot reach {url}/models")
+
+
+def test_user_name_and_password_in_the_address_are_not_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://ada:s3cr%40t@127.0.0.1:{unused.getsockname()[1]}/v1"
+
+        assert main(["doctor", url]) == 2
+
+    said = capsys.readouterr().err
+    assert "cannot reach http://127.0.0.1:" in said
+    assert "ada" not in said.replace("responses-adapters", "")
+    assert "s3cr" not in said
 
 
 @contextlib.contextmanager

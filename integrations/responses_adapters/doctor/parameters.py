@@ -57,7 +57,10 @@ def _parameters(chart: Chart) -> Steps:
             good=None,
             evidence=f"sent {_UNKNOWN}: {came}",
         ),
-        *(Verdict(name, "refused", good=False, evidence=quote(refusals[name])) for name in refused),
+        *(
+            Verdict(name, "refused", good=False, evidence=f"sent {name}: {quote(refusals[name])}")
+            for name in refused
+        ),
     ]
     if "instructions" not in refused:
         verdicts += yield from _inheritance(chart, answer)
@@ -69,7 +72,8 @@ def _sealed(chart: Chart, answer: Answer, refusal: Answer | None) -> Verdict:
     subject = "encrypted reasoning"
     if refusal is not None:
         chart.facts["encrypted_reasoning"] = "never"
-        return Verdict(subject, "refused", good=False, evidence=quote(refusal))
+        evidence = f"include {_ENCRYPTED}: {quote(refusal)}"
+        return Verdict(subject, "refused", good=False, evidence=evidence)
     if _is_sealed(chart.first):
         chart.facts["encrypted_reasoning"] = "always"
         evidence = "the first answer held encrypted reasoning that was not asked for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
@@ -26,6 +27,9 @@ _HTTP: Final[Any] = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.
 """The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
 
 _BIRDS: Final = ("heron", "plover", "curlew", "avocet", "dunlin", "godwit", "lapwing", "whimbrel")
+_USER: Final = re.compile(r"//[^/\s@]+@")
+"""User name and password in an address."""
+
 _LARGEST: Final = 16 * 1024 * 1024
 """Bytes of one answer; no answer to a question of the doctor's comes near."""
 
@@ -72,8 +76,7 @@ def diagnose(
 
 def public_address(url: str) -> str:
     """An address without the user name and password that may stand in it."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _USER.sub("//", url, count=1)
 
 
 class Line:
@@ -170,8 +173,7 @@ class Line:
         base_url = public_address(self._endpoint.base_url)
         profile = self._endpoint.profile
         advised = advise(error, base_url=base_url, model=model, api_key_env=profile.api_key_env)
-        said = advised.message.replace(self._endpoint.base_url, base_url)
-        return self._without_key(said)
+        return self._without_key(_USER.sub("//", advised.message))
 
     def _unfinished(self, request: Any, limit: str) -> Answer:
         where = public_address(str(request.url))

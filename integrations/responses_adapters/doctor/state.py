@@ -37,7 +37,6 @@ _NOT_A_CHAT_MODEL: Final = re.compile(
 
 def _reach(chart: Chart) -> Steps:
     """The first request: it plants the word, and ends the visit where no Responses server answers."""
-    listed: list[str] = []
     if chart.model is None:
         answer = yield Call(method="GET", path="/models")
         if answer.status is None:
@@ -57,7 +56,7 @@ def _reach(chart: Chart) -> Steps:
         if answer.status in {404, 405, 501} and "model" not in answer.failure.message.lower():
             chat = yield Call(method="POST", path="/chat/completions", body={})
             chats = chat.status is not None and chat.status not in {404, 405, 501}
-        raise UnusableServerError(_diagnosis(answer, chats=chats, model=chart.model, listed=listed))
+        raise UnusableServerError(_diagnosis(answer, chats=chats, model=chart.model))
     chart.first = answer
     return [Verdict("answers", str(chart.model), good=True, evidence=quote(answer))]
 
@@ -68,7 +67,7 @@ def _names(answer: Answer) -> list[str]:
     return [str(each["id"]) for each in entries if isinstance(each, dict) and each.get("id")]
 
 
-def _diagnosis(answer: Answer, *, chats: bool, model: str, listed: list[str]) -> str:
+def _diagnosis(answer: Answer, *, chats: bool, model: str) -> str:
     """Why the server cannot be used, in one sentence."""
     if chats:
         return (
@@ -76,8 +75,8 @@ def _diagnosis(answer: Answer, *, chats: bool, model: str, listed: list[str]) ->
             " answers): put a gateway with a Responses API in front of it, or use your framework's chat model"
         )
     if answer.trouble is not None:
-        if blames(answer.failure, "model") and answer.status in {400, 404, 422} and not listed:
-            return f"{answer.trouble}; name one that it has with --model"
+        if blames(answer.failure, "model") and answer.status in {400, 403, 404, 422}:
+            return f"{answer.trouble}; name another one with --model"
         return answer.trouble
     if answer.failed is not None or (isinstance(answer.body, dict) and answer.body.get("error")):
         return f"the model {model!r} gave no answer ({quote(answer)}): try another one with --model"
