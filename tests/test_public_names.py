@@ -46,6 +46,7 @@ PUBLIC = {
         "ResponsesMiddleware",
         "ResponsesNode",
         "ResponsesState",
+        "add_responses",
         "aexplain_turns",
         "explain_turns",
         "last_response_id",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .explain import aexplain_turns, explain_turns
     from .middleware import ResponsesMiddleware
     from .node import ResponsesNode
+    from .pending import add_responses
     from .state import ResponsesState, last_response_id, responses_condition, responses_retry_on
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ResponsesMiddleware",
     "ResponsesNode",
     "ResponsesState",
+    "add_responses",
     "aexplain_turns",
     "explain_turns",
     "last_response_id",
@@ -42,6 +44,7 @@ _HOMES = {
     "ResponsesMiddleware": "middleware",
     "ResponsesNode": "node",
     "ResponsesState": "state",
+    "add_responses": "pending",
     "aexplain_turns": "explain",
     "explain_turns": "explain",
     "last_response_id": "state",

@@ -12,8 +12,9 @@ import hashlib
 import json
 import warnings
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
@@ -27,7 +28,13 @@ from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
 from .notices import tell_graph
 
-__all__ = ["AsyncBackgroundClient", "Background", "BackgroundClient", "Submission"]
+__all__ = [
+    "AsyncBackgroundClient",
+    "Background",
+    "BackgroundClient",
+    "Submission",
+    "given_submission",
+]
 
 _CALL: Final = "__pregel_call"  # LangGraph's keys
 _DURABILITY: Final = "__pregel_durability"
@@ -78,7 +85,9 @@ class Submission:
 
     @classmethod
     def here(cls, background: Background, *, tells: bool = True) -> Submission:
-        """A submission of the graph task that is running, or of none."""
+        """A submission of the graph task that is running, or of none; or the one that a graph keeps itself."""
+        if (given := given_submission.get()) is not None:
+            return given(background)
         configurable = ensure_config().get("configurable") or {}
         info = get_runtime().execution_info if _CALL in configurable else None
         if info is None:
@@ -90,6 +99,14 @@ class Submission:
                 stacklevel=2,
             )
         return cls(background, info.task_id, info.node_attempt, tells)
+
+    def sync_driver(self) -> type[ResponsesClient]:
+        """The client that runs it."""
+        return BackgroundClient
+
+    def async_driver(self) -> type[AsyncResponsesClient]:
+        """The asynchronous client that runs it."""
+        return AsyncBackgroundClient
 
     def address(self, send: Send) -> tuple[str, Send] | None:
         """A name for this request that is the same in every attempt, and the request under that name."""
@@ -118,6 +135,12 @@ class Submission:
             waiting = {"response_id": self.response_id, "status": self.status}
             tell_graph({"type": "responses_adapters.waiting", **waiting})
         return True
+
+
+given_submission: ContextVar[Callable[[Background], Submission] | None] = ContextVar(
+    "responses_submission", default=None
+)
+"""How the submission of the running node is made, where the graph's state keeps it."""
 
 
 class _InFlight:
@@ -180,8 +203,8 @@ class BackgroundClient(ResponsesClient):
             try:
                 yield from super().run(turn)
                 return
-            except ResponseFailedError:
-                if not self.submission.adopted:
+            except ResponseFailedError as error:
+                if not (self.submission.adopted and error.retryable):
                     raise
 
     def _send(self, send: Send) -> Any:
@@ -228,8 +251,8 @@ class AsyncBackgroundClient(AsyncResponsesClient):
                         async for step in steps:
                             yield step
                     return
-                except ResponseFailedError:
-                    if not self.submission.adopted:
+                except ResponseFailedError as error:
+                    if not (self.submission.adopted and error.retryable):
                         raise
         except asyncio.CancelledError:
             cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"

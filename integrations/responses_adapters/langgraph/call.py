@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -20,7 +20,11 @@ from .notices import tell_graph
 from .replay import STAMP, in_standard_blocks
 from .streaming import AnswerStream
 
-__all__ = ["Call", "chain_name", "current_metadata", "running"]
+__all__ = ["POLL_SUFFIX", "Call", "chain_name", "current_metadata", "running"]
+
+
+POLL_SUFFIX: Final = ".poll"
+"""Ends the name of a node that waits for what the node before it submitted; both are one conversation."""
 
 
 class Call:
@@ -138,4 +142,5 @@ def chain_name(metadata: Mapping[str, Any]) -> str:
     if agent := metadata.get("lc_agent_name"):
         return str(agent)
     namespace = str(metadata.get("langgraph_checkpoint_ns") or metadata.get("langgraph_node") or "")
-    return "|".join(part.partition(":")[0] for part in namespace.split("|"))
+    nodes = [part.partition(":")[0].removesuffix(POLL_SUFFIX) for part in namespace.split("|")]
+    return "|".join(nodes)

@@ -21,7 +21,7 @@ from ..profiles import Endpoint, ServerProfile, find_server
 from ..protocol.chain import stamp_key
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.verdict import Memory
-from .background import AsyncBackgroundClient, BackgroundClient
+from .background import Submission
 
 __all__ = ["Connection", "GivenClients", "OwnClients"]
 
@@ -66,15 +66,27 @@ class Connection(ABC):
         """Who holds the conversations: the address, and the tenant there."""
         return " ".join(filter(None, [self.base_url, *self.tenant]))
 
-    def client(self, **options: Any) -> ResponsesClient:
+    def client(self, *, submission: Submission | None = None, **options: Any) -> ResponsesClient:
         """The synchronous driver; options as `ResponsesClient` takes them, `submission` for a background turn."""
-        kind = BackgroundClient if "submission" in options else ResponsesClient
-        return kind(sdk=self.sdk(), api_key_env=self.profile.api_key_env, **options)
+        kind: Any = ResponsesClient
+        if submission is not None:
+            kind, options = submission.sync_driver(), {**options, "submission": submission}
+        driver: ResponsesClient = kind(
+            sdk=self.sdk(), api_key_env=self.profile.api_key_env, **options
+        )
+        return driver
 
-    def async_client(self, **options: Any) -> AsyncResponsesClient:
+    def async_client(
+        self, *, submission: Submission | None = None, **options: Any
+    ) -> AsyncResponsesClient:
         """The asynchronous driver; options as `client` takes them."""
-        kind = AsyncBackgroundClient if "submission" in options else AsyncResponsesClient
-        return kind(sdk=self.async_sdk(), api_key_env=self.profile.api_key_env, **options)
+        kind: Any = AsyncResponsesClient
+        if submission is not None:
+            kind, options = submission.async_driver(), {**options, "submission": submission}
+        driver: AsyncResponsesClient = kind(
+            sdk=self.async_sdk(), api_key_env=self.profile.api_key_env, **options
+        )
+        return driver
 
 
 class OwnClients(Connection):
