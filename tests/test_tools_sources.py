@@ -417,3 +417,12 @@ async def test_a_tool_of_the_agents_sdk_is_known_by_its_class(monkeypatch: pytes
 
     assert box["refund"].strict
     assert item["output"] == "ann c1 {}"
+
+
+def test_the_openai_sdks_own_tool_types_are_read_like_their_dicts():
+    from openai.types.responses import FunctionTool, WebSearchTool
+
+    function = FunctionTool(type="function", name="f", parameters=PARAMETERS, strict=None)
+
+    assert to_responses_tool(function)["parameters"]["required"] == ["a"]
+    assert to_responses_tool(WebSearchTool(type="web_search")) == {"type": "web_search"}

@@ -53,8 +53,6 @@ def read_sources(tool: Any, *, name: str | None = None) -> Iterator[Source]:
         yield _read_function_once(tool)
     elif hasattr(tool, "__origin__"):  # a generic alias
         yield read_type(tool)
-    elif dump := getattr(tool, "model_dump", None):  # a definition in an SDK's own types
-        yield from read_dict(dump(exclude_none=True, by_alias=True))
     elif callable(tool):
         yield read_callable(tool)
     else:

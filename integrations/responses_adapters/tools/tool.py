@@ -137,6 +137,8 @@ def make_tools(
     """
     if isinstance(tool, Tool):
         return [tool]
+    if type(tool).__module__.startswith("openai.types."):
+        tool = tool.model_dump(exclude_none=True, by_alias=True)
     if isinstance(tool, Mapping) and is_hosted(tool):
         return [dict(tool)]
     made: list[Tool | dict[str, Any]] = []
