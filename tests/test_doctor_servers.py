@@ -94,12 +94,13 @@ def test_the_profile_found_is_the_profile_served(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVERS))
-def test_a_visit_keeps_to_its_budget(name: str) -> None:
+def test_a_visit_keeps_to_its_budget_and_finds_what_decides(name: str) -> None:
     backend = served(name)
 
     found = visit(backend, requests=25)
 
     assert len(backend.requests) == found.requests <= 25
+    assert visit(served(name)).measured - found.measured <= {"allowed_tools", "health"}
     assert {field.name for field in fields(ServerProfile)} >= found.measured
 
 

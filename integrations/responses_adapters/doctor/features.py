@@ -20,7 +20,7 @@ from .chart import (
 )
 from .state import NOTE
 
-__all__ = ["FEATURES"]
+__all__ = ["EXTRAS", "FEATURES"]
 
 _ABSENT: Final = frozenset({404, 405, 501})
 """How a server says that it has no such endpoint."""
@@ -154,7 +154,7 @@ def _seen(chart: Chart, answer: Answer, secret: str) -> bool | None:
 
 
 def _background(chart: Chart) -> Steps:
-    """Starts a response in the background, cancels it, and looks at it again."""
+    """Starts a response in the background and cancels it, or looks at it again where that is not possible."""
     answer = yield create(
         chart, [say("user", "Write a short poem about the sea.")], background=True
     )
@@ -171,7 +171,9 @@ def _background(chart: Chart) -> Steps:
         if answer.usable:
             finding = "ignored: the answer comes at once"
         return [Verdict("background", finding, good=False, evidence=evidence), *verdicts]
-    again = yield Call(method="GET", path=f"/responses/{answer.id}")
+    again = cancel
+    if not cancel.response:
+        again = yield Call(method="GET", path=f"/responses/{answer.id}")
     found = bool(again.response)
     if again.status is not None:
         chart.facts["background"] = found
@@ -264,7 +266,8 @@ FEATURES: Final = (
     Probe("output as json_object", _json_object),
     Probe("conversations", _conversations),
     Probe("key", _key),
-    Probe("compaction", _compact),
-    Probe("health check", _health),
 )
 """What the server can do, the most useful first."""
+
+EXTRAS: Final = (Probe("compaction", _compact), Probe("health check", _health))
+"""Endpoints that the adapters can do without."""

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from ..profiles import ServerProfile
 from .chart import Answer, Call, Chart, Probe, Verdict
-from .features import FEATURES
+from .features import EXTRAS, FEATURES
 from .parameters import PARAMETERS, REPEAT
 from .state import STATE
 from .tools import ALLOWED_TOOLS, TOOLS
 
 __all__ = ["PROBES", "Diagnosis", "Request", "examine"]
 
-PROBES: Final[tuple[Probe, ...]] = (*STATE, PARAMETERS, TOOLS, *FEATURES, REPEAT, ALLOWED_TOOLS)
+PROBES: Final = (*STATE, PARAMETERS, REPEAT, TOOLS, *FEATURES, ALLOWED_TOOLS, *EXTRAS)
 """All probes, the ones that matter most first, in case the budget is small."""
 
 _PATIENCE: Final = 2
@@ -65,9 +65,6 @@ def examine(chart: Chart, *, budget: int) -> Generator[Request, Answer, Diagnosi
     verdicts: list[Verdict] = []
     made = late = 0
     for probe in PROBES:
-        if made == budget or late == _PATIENCE:
-            verdicts.append(_not_reached(probe, budget, gave_up=late == _PATIENCE))
-            continue
         steps = probe.run(chart)
         answer: Any = None
         try:
