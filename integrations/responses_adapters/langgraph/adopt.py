@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.retry import RunnableRetry
-from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from ..errors import ConfigurationError
 from .chat_model import ChatResponses
 from .options import ALIASES, RequestOptions
 
-__all__ = ["from_chat_openai", "responses_model"]
+if TYPE_CHECKING:
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
+__all__ = ["from_chat_openai", "is_chat_openai", "responses_model"]
 
 _SAME_NAME: Final = (
     "temperature",
@@ -65,7 +67,7 @@ def responses_model(
         config = {**inner.config, **config}
         factories += inner.config_factories
         inner = inner.bound
-    if isinstance(inner, BaseChatOpenAI):
+    if is_chat_openai(inner):
         inner = from_chat_openai(inner)
         kwargs = {key: value for key, value in kwargs.items() if key not in _MEANINGLESS}
     elif not isinstance(inner, ChatResponses):
@@ -84,6 +86,14 @@ def responses_model(
     if config or factories:
         result = RunnableBinding(bound=result, config=config, config_factories=factories)
     return result
+
+
+def is_chat_openai(model: Any) -> TypeGuard[BaseChatOpenAI]:
+    """Whether this is a ChatOpenAI of any kind, told without importing its package, which takes its time."""
+    return any(
+        base.__name__ == "BaseChatOpenAI" and base.__module__.startswith("langchain_openai.")
+        for base in type(model).__mro__
+    )
 
 
 def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:

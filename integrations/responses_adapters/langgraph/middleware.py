@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_openai.chat_models.base import BaseChatOpenAI
 
 from ..errors import ConfigurationError, MissingExtraError
 
@@ -15,7 +14,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("langchain", "langchain") from error
 
-from .adopt import from_chat_openai
+from .adopt import from_chat_openai, is_chat_openai
 from .chat_model import ChatResponses
 
 __all__ = ["ResponsesMiddleware"]
@@ -75,7 +74,7 @@ class ResponsesMiddleware(AgentMiddleware[Any, Any]):
         for known, ours in self._adopted:
             if known is model:
                 return ours
-        if not isinstance(model, BaseChatOpenAI):
+        if not is_chat_openai(model):
             raise ConfigurationError(
                 f"ResponsesMiddleware cannot send through {type(model).__name__}: give the agent a ChatOpenAI"
             )
