@@ -1,9 +1,9 @@
 """Let an answer take an hour: park the graph, survive a restart, pay once.
 
-Why: with `background=` the server works while nobody waits. The job is saved in the checkpoint before anything else
-happens, so a graph that is resumed in another process finds it and asks for its result; it is never submitted
-again. `wait="interrupt"` parks the graph until a webhook or a timer resumes it, `wait="poll"` (the default) waits
-in the node.
+Why: with `background=` the server works while nobody waits. The job is saved as soon as it is accepted, so a graph
+that is resumed in another process finds it and asks for its result. (A crash between the two submits again, under
+the same Idempotency-Key.) `wait="interrupt"` parks the graph until a webhook or a timer resumes it; `wait="poll"`,
+the default, waits in the node.
 
 Run: python -m responses_adapters run cookbook/langgraph_durable_background.py
      or, against a server: OPENAI_API_KEY=... python cookbook/langgraph_durable_background.py

@@ -30,7 +30,7 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from responses_adapters.langgraph import ChatResponses, ResponsesNode
 
 MODEL = os.environ.get("RESPONSES_MODEL", "gpt-5.2")
-KEEP = 2  # newest messages that stay as they are
+KEEP = 2  # newest messages that stay as they are; with tools, keep each call with its output
 LIMIT = 5
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import os
 from typing import Any
+from urllib.parse import urljoin
 
 from pydantic_ai import Agent, BinaryContent
 
@@ -57,12 +58,10 @@ async def call_the_agent() -> None:
 
 async def schedule_the_agent() -> None:
     async with ResponsesProvider("orq") as provider:
-        # Schedules are beside the router, not below it.
-        base_url = provider.base_url.split("/v3/")[0].rstrip("/").removesuffix("/v1")
-        schedules = f"{base_url}/v3/agents/digest/schedules"
-        client, body = provider.client, {"input": "Sum up the bookings."}
-        cadence = {"type": "cron", "expression": "0 0 9 * * 1"}
-        made: Any = await client.post(schedules, body={**cadence, "payload": body}, cast_to=object)
+        client, agent = provider.client, MODEL.removeprefix("agent/")
+        schedules = urljoin(provider.base_url, f"/v3/agents/{agent}/schedules")  # beside the router
+        mondays = {"type": "cron", "expression": "0 0 9 * * 1", "payload": {"input": "Sum up."}}
+        made: Any = await client.post(schedules, body=mondays, cast_to=object)
         listed: Any = await client.get(schedules, cast_to=object)
         print("schedules:", [each["expression"] for each in listed["data"]])
         await client.delete(f"{schedules}/{made['_id']}", cast_to=object)

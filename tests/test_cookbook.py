@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from pytest_examples import CodeExample, EvalExample, find_examples
 
-from responses_adapters.__main__ import main
+from responses_adapters.__main__ import main, make_parser
 from responses_adapters.profiles import SERVERS, ServerProfile
 from responses_adapters.testing import Backend
 from responses_adapters.tools import Toolbox, ToolError
@@ -355,6 +355,13 @@ def test_the_handbook_quotes_errors_as_they_are_raised() -> None:
     spoken = re.sub(r'"\s*f?"', "", source)
     assert len(quoted) > 10
     assert [words for words in quoted if words not in spoken] == []
+
+
+def test_the_handbook_shows_commands_that_exist() -> None:
+    lines = re.findall(r"(?m)python (-m responses_adapters [^`#\n]+)", HANDBOOK.read_text())
+    assert len(lines) > 1
+    for line in lines:
+        make_parser().parse_known_args(shlex.split(line)[2:])
 
 
 def test_the_handbook_leads_to_files_that_exist() -> None:
