@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import copy
 import json
+from importlib import import_module
 from typing import Any
 
-from responses_adapters.testing import Backend, Request
+import pytest
+from websockets.sync.client import connect
+
+from responses_adapters.testing import Backend, Request, ResponsesServer, make_transport
+from responses_adapters.testing.transport import sdk_library
+
+sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
+
+TOO_LONG = "The request has 1,001 bytes; this server takes 1,000 at most."
 
 
 def ask(be: Backend, text: Any = "hi", /, **fields: Any) -> Any:
@@ -103,3 +113,94 @@ def test_hosted_calls_beyond_the_limit_are_ignored() -> None:
 def test_a_text_has_a_longest_length() -> None:
     error = ask(Backend(), "x" * 10_485_761)["error"]
     assert (error["param"], error["code"]) == ("input", "string_above_max_length")
+
+
+def padded(size: int, **fields: Any) -> bytes:
+    return json.dumps({"model": "m", "input": "hi", **fields}).encode().ljust(size)
+
+
+@pytest.mark.parametrize(
+    ("server", "body"),
+    [
+        (
+            "openai",
+            {
+                "error": {
+                    "message": TOO_LONG,
+                    "type": "invalid_request_error",
+                    "param": None,
+                    "code": None,
+                }
+            },
+        ),
+        ("otari", {"detail": TOO_LONG}),
+        (
+            "openrouter",
+            {"error": {"code": 413, "message": TOO_LONG, "type": "invalid_request_error"}},
+        ),
+    ],
+)
+def test_a_body_over_the_limit_is_refused_in_the_servers_own_shape_and_leaves_no_trace(
+    server: str, body: Any
+) -> None:
+    be = Backend(server).configure(max_body=1000)
+    be.reply("still to come")
+    before = copy.deepcopy(vars(be.store))
+    with sdk_http.Client(transport=make_transport(be)) as client, ResponsesServer(be) as socket:
+        for post, base_url in (
+            (client.post, "https://api.example/v1"),
+            (sdk_http.post, socket.base_url),
+        ):
+            refused = post(f"{base_url}/responses", content=padded(1001))
+            assert (refused.status_code, refused.json()) == (413, body)
+            assert vars(be.store) == before
+            assert be.contexts == []
+            assert "json" not in vars(be.requests[-1])  # never parsed
+        fits = sdk_http.post(f"{socket.base_url}/responses", content=padded(1000, user="u"))
+    assert "still to come" in fits.text
+    assert [each.status for each in be.requests] == [413, 413, 200]
+    be.verify()
+
+
+def test_bodies_are_measured_whatever_they_hold_and_wherever_they_go() -> None:
+    be = Backend().configure(max_body=1000)
+    for path in ("responses", "responses/compact", "conversations", "nowhere"):
+        for body in (padded(1001), b"\xff" * 1001):
+            assert be.handle(Request("POST", f"/v1/{path}", body=body)).status == 413
+    be.configure(max_body=None)
+    assert be.handle(Request("POST", "/v1/nowhere", body=padded(1001))).status == 404
+
+
+def test_files_as_large_as_openai_takes_them_fit() -> None:
+    be = Backend(brain=lambda context: "ok")
+    part = {"type": "input_file", "filename": "a.pdf", "file_data": "A" * (50_000_000 * 4 // 3)}
+    assert ask(be, [{"role": "user", "content": [part]}])["status"] == "completed"
+
+
+def test_a_message_over_the_limit_leaves_the_connection_and_its_memory_alone() -> None:
+    be = Backend(brain=lambda context: "ok").configure(max_body=1000)
+    with (
+        ResponsesServer(be) as server,
+        connect(server.base_url.replace("http", "ws") + "/responses") as connection,
+    ):
+
+        def say(size: int, **fields: Any) -> Any:
+            message = padded(size, type="response.create", store=False, **fields)
+            connection.send(message.decode())
+            events = (json.loads(answer) for answer in connection)
+            return next(e for e in events if e["type"] in {"error", "response.completed"})
+
+        first = say(1000)["response"]["id"]
+        refused = say(1001, previous_response_id=first)
+        assert (refused["status"], refused["error"]["message"]) == (413, TOO_LONG)
+        assert say(1000, previous_response_id=first)["response"]["status"] == "completed"
+
+
+def test_a_message_may_be_as_long_as_a_body() -> None:
+    be = Backend().configure(max_body=2**24)
+    with (
+        ResponsesServer(be) as server,
+        connect(server.base_url.replace("http", "ws") + "/responses") as connection,
+    ):
+        connection.send(" " * (2**24 + 1))
+        assert json.loads(connection.recv())["status"] == 413

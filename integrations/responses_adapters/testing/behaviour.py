@@ -119,6 +119,8 @@ class Behaviour:
         key: The only bearer key that is accepted; `None`: any, or none at all.
         models: The only models there are; empty: any.
         context_window: Input tokens that fit; `None`: any number.
+        max_body: Bytes that a request, or a WebSocket message, may have; more is a 413. 134,217,728
+            (128 MiB) unless set; `None`: any number.
     """
 
     name: str
@@ -193,3 +195,4 @@ class Behaviour:
     key: str | None = None
     models: tuple[str, ...] = ()
     context_window: int | None = None
+    max_body: int | None = 128 * 2**20  # 50 MB of files, OpenAI's limit, are 67 MB in base64

@@ -10,6 +10,7 @@ from .brain import RuleBrain
 from .context import Context
 from .damage import WIRE_FAULTS, Damage, WireVerbs
 from .journal import Journal, Recorded
+from .limits import check_size
 from .names import check_names
 from .problems import FAILURES, ApiError, error_reply
 from .routes import ENDPOINTS, route
@@ -190,6 +191,7 @@ class Backend(Verbs, WireVerbs, ServerState, Journal):
             recorded = Recorded(request)
             self.requests.append(recorded)
             try:
+                check_size(request.body, self.behaviour.max_body)
                 reply = (recorded.creates and self.meet_failure()) or route(self, recorded)
             except ApiError as error:
                 reply = error_reply(error, self.behaviour.error_shape)

@@ -34,6 +34,7 @@ FACTS: Final = (
     Fact("openai", "A failed or cancelled response cannot be continued.", "inferred"),
     Fact("openai", "A cancelled background response has no terminal event.", "inferred"),
     Fact("openai", "Rate limit of 10,000 requests a minute, told in x-ratelimit headers; the number is ours.", "inferred", "configure(rate_limit=n)"),
+    Fact("openai", "A body, or a WebSocket message, over 128 MiB: 413; the number and the text are ours.", "inferred", "configure(max_body=n)"),
     Fact("azure", "As openai.", "inferred"),
     Fact("valar", "Refused with 400: stream, store=false, previous_response_id, conversation, parallel_tool_calls, prompt, truncation other than disabled, json_object, server tools, encrypted reasoning.", "documented", "configure(refusals=...)"),
     Fact("valar", "The text and parameter of those errors.", "inferred"),

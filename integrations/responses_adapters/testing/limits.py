@@ -1,4 +1,4 @@
-"""What fits into the model's window, and how much of it was read before."""
+"""What fits into a request, the model's window and a minute, and how much of it was read before."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ from .context import CALL_OUTPUTS, Context, Item, count_tokens
 from .problems import ApiError
 from .script import Turn
 
-__all__ = ["RateLimit", "count_context", "fit_window", "limit_tool_calls", "read_from_cache"]
+__all__ = [
+    "RateLimit", "check_size", "count_context", "fit_window", "limit_tool_calls", "read_from_cache",
+]  # fmt: skip
 
 _CACHE_FLOOR = 1024
 _CACHE_STEP = 128
+
+
+def check_size(body: bytes, limit: int | None) -> None:
+    """Refuse a body with more bytes than the server takes, unread.
+
+    Raises:
+        ApiError: It has.
+    """
+    if limit is not None and len(body) > limit:
+        raise ApiError(
+            413, f"The request has {len(body):,} bytes; this server takes {limit:,} at most."
+        )
 
 
 def count_context(context: Context) -> int:

@@ -187,6 +187,7 @@ def make_server(app: Any) -> uvicorn.Server:
         access_log=False,
         lifespan="off",
         http="h11",
+        ws_max_size=2**30,  # uvicorn would hang up where the engine answers 413
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=0,

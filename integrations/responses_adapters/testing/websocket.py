@@ -11,6 +11,7 @@ from .create import run
 from .damage import apply_damages
 from .events import to_json
 from .journal import Recorded
+from .limits import check_size
 from .problems import ApiError
 from .store import Stored
 from .wire import Fault, Frame, Request
@@ -60,12 +61,11 @@ class SocketSession:
             recorded = Recorded(request)
             backend.requests.append(recorded)
             try:
-                frames = self._answer(recorded)
+                check_size(recorded.body, backend.behaviour.max_body)
+                frames = self._continue(recorded)
             except ApiError as error:
                 frames = [Frame(_refusal(error).encode())]
                 recorded.status = error.status
-                self._held.pop(recorded.previous_response_id or "", None)
-                backend.store.drop(recorded.previous_response_id or "")
         return self._spoken(frames)
 
     def _spoken(self, frames: list[Frame]) -> Iterator[str]:
@@ -76,6 +76,14 @@ class SocketSession:
             text = frame.data.decode()
             if text:
                 yield text if text.startswith("{") else text.split("data: ", 1)[-1].strip()
+
+    def _continue(self, recorded: Recorded) -> list[Frame]:
+        try:
+            return self._answer(recorded)
+        except ApiError:
+            self._held.pop(recorded.previous_response_id or "", None)
+            self._backend.store.drop(recorded.previous_response_id or "")
+            raise
 
     def _answer(self, recorded: Recorded) -> list[Frame]:
         backend = self._backend
