@@ -360,8 +360,10 @@ def test_an_unusable_server_is_json_too_where_json_was_asked_for(
         ({"url": "gateway:8000/v1"}, "not an http"),
         ({"url": "http://gateway:99999/v1"}, "Port out of range"),
         ({"save": "profile.json"}, "has to end in .toml"),
+        ({"save": "/nowhere/profile.toml"}, "nothing can be written in /nowhere"),
         ({"requests": 0}, "more than zero"),
         ({"timeout": 0.0}, "more than zero"),
+        ({"timeout": float("nan")}, "more than zero"),
         ({"key": "schlüssel"}, "no HTTP header can carry"),
         ({"url": "https://api.openai.com/v1", "key": None}, "OPENAI_API_KEY"),
     ],
@@ -461,5 +463,6 @@ def test_without_rich_the_command_that_installs_it_is_named(
 
 def test_json_needs_no_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     assert doctor(Backend("ollama", brain=True), json=True) == 0

@@ -208,8 +208,8 @@ class Chart:
         """The profile with what was measured in place of what was believed."""
         believed = dict.fromkeys(self.profile.refuses, True)
         refuses = frozenset(name for name, no in {**believed, **self.tried}.items() if no)
-        believed_facts = {"needs_key": self.keyed or self.profile.needs_key}
-        return replace(self.profile, **{**believed_facts, **self.facts}, refuses=refuses)
+        needs_key = self.facts.get("needs_key", self.keyed or self.profile.needs_key)
+        return replace(self.profile, **{**self.facts, "needs_key": needs_key, "refuses": refuses})
 
 
 Steps: TypeAlias = Generator[Call, Answer, list[Verdict]]
@@ -247,15 +247,11 @@ def quote(answer: Answer, limit: int = 100) -> str:
     if answer.usable:
         said = " ".join(answer.text.split())
         status = answer.response.get("status") or "no status"
-        return (
-            f'{answer.status} {status} "{_short(said, limit)}"'
-            if said
-            else f"{answer.status} {status}"
-        )
+        return f"{answer.status} {status}" + (f' "{_short(said, limit)}"' if said else "")
     failure = answer.failure
     code = f" {failure.code}" if failure.code and failure.code != str(answer.status) else ""
     said = " ".join(failure.message.split()) or str(answer.failed or "")
-    return f"{answer.status}{code}: {_short(said, limit)}" if said else f"{answer.status}{code}"
+    return f"{answer.status}{code}" + (f": {_short(said, limit)}" if said else "")
 
 
 def _short(text: str, limit: int) -> str:
@@ -310,7 +306,7 @@ def blames(failure: Failure, name: str) -> bool:
 
 
 def parsed(text: object) -> dict[str, Any] | None:
-    """The JSON object in a text, which may stand in a code fence."""
+    """The JSON object that a text is, `None` where it is none."""
     try:
         value = json.loads(str(text))
     except ValueError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -38,14 +40,12 @@ def run(arguments: argparse.Namespace, *, http_client: Any = None) -> int:
         ConfigurationError: An argument makes no sense, or there is no key.
         MissingExtraError: The table needs rich.
     """
-    if not arguments.json:
-        _need_rich()
+    if not arguments.json and not _has_rich():
+        raise MissingExtraError("testing", "rich")
     endpoint = _endpoint(arguments)
     saved: str | None = arguments.save
-    if saved is not None and not saved.endswith(".toml"):
-        raise ConfigurationError(
-            f"--save {saved}: the name has to end in .toml to be loaded by server="
-        )
+    if saved is not None:
+        _check_file(saved)
     try:
         with _progress(arguments.requests, endpoint) as progress:
             found = diagnose(
@@ -74,17 +74,29 @@ def run(arguments: argparse.Namespace, *, http_client: Any = None) -> int:
     return 0
 
 
-def _need_rich() -> None:
+def _has_rich() -> bool:
     try:
         import rich  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("testing", "rich") from error
+    except ImportError:
+        return False
+    return True
+
+
+def _check_file(name: str) -> None:
+    """That a profile can be saved there, before any request is made."""
+    if not name.endswith(".toml"):
+        raise ConfigurationError(
+            f"--save {name}: the name has to end in .toml to be loaded by server="
+        )
+    folder = Path(name).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"--save {name}: nothing can be written in {folder}")
 
 
 def _endpoint(arguments: argparse.Namespace) -> Endpoint:
     """Where to: an address, or the name of a known server."""
     url: str = arguments.url
-    if arguments.requests < 1 or arguments.timeout <= 0:
+    if arguments.requests < 1 or not 0 < arguments.timeout < math.inf:
         raise ConfigurationError("--requests and --timeout have to be more than zero")
     by_name = url if not {":", "/"} & set(url) else None
     endpoint = resolve_endpoint(
@@ -105,7 +117,7 @@ def _progress(budget: int, endpoint: Endpoint) -> Iterator[Callable[[Request], N
     """Tells on stderr what is being asked: a bar on a terminal, else a line for each request."""
     address = public_address(endpoint.base_url)
     sys.stderr.write(f"Probing {address} with at most {budget} small requests.\n")
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not _has_rich():
 
         def tell(request: Request) -> None:
             sys.stderr.write(f"{request.number}/{budget} {request.subject}\n")
