@@ -16,7 +16,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from responses_adapters.__main__ import main
@@ -259,6 +259,7 @@ STATUSES = st.sampled_from([200, 202, 400, 404, 422, 429, 500, 501])
 
 @settings(max_examples=80, deadline=None)
 @given(answers=st.lists(st.tuples(STATUSES, VALUES), min_size=1, max_size=12), sane=st.booleans())
+@example(answers=[(200, {"status": []})], sane=False)
 def test_whatever_a_server_answers_there_is_a_diagnosis_or_a_verdict(
     answers: list[tuple[int, Any]], sane: bool
 ) -> None:
