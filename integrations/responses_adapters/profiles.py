@@ -16,11 +16,13 @@ from .errors import ConfigurationError, UnknownServerError
 
 __all__ = [
     "SERVERS",
+    "Endpoint",
     "ServerProfile",
     "dump_profile",
     "find_server",
     "known_servers",
     "load_profile",
+    "resolve_endpoint",
 ]
 
 
