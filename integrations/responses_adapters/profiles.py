@@ -61,6 +61,8 @@ class ServerProfile:
         conversation: `"id"` takes `conversation` as a plain id too, `"object"` only as `{"id": ...}`.
         health: Path of its health check, from the root of the host.
         refuses: Request parameters answered with an error.
+        demands: Request parameters that must be there: `"stream"` as true, `"store"` as false, `"instructions"` with
+            any text.
         retention: Seconds a stored response is kept, `None` where unknown.
     """
 
@@ -90,6 +92,7 @@ class ServerProfile:
     conversation: Literal["id", "object"] = "id"
     health: str | None = None
     refuses: frozenset[str] = frozenset()
+    demands: frozenset[Literal["instructions", "store", "stream"]] = frozenset()
     retention: int | None = None
 
 
@@ -333,9 +336,12 @@ def _read_field(path: str | os.PathLike[str], name: str, value: Any, kind: Any) 
     """A value of TOML as the field has it; the field's type is the only description of it."""
     origin, choices = get_origin(kind), get_args(kind)
     if origin in {tuple, frozenset}:
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        known = get_args(choices[0])
+        if isinstance(value, list) and all(
+            each in known if known else isinstance(each, str) for each in value
+        ):
             return origin(value)
-        wanted = "a list of strings"
+        wanted = f"a list of {', '.join(map(repr, known))}" if known else "a list of strings"
     elif origin is Literal:
         if value in choices:
             return value

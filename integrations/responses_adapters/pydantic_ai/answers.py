@@ -38,6 +38,7 @@ _REQUESTS: Final = frozenset(
 
 READER: Final = Reader(item_types=ITEM_TYPES - _REQUESTS, mirror_reasoning=True)
 
+_KNOWN: Final = RUNNING | {"cancelled", "completed", "failed", "incomplete", None}
 _UPSTREAM_INTERVAL: Final = 2.0
 
 
@@ -60,9 +61,16 @@ def check_usable(
     """Refuse what PydanticAI would take for an answer, or for an empty one.
 
     Raises:
-        ModelAPIError: The response failed or was cancelled, asks the client to do what PydanticAI cannot, or holds
-            unknown items where the settings want that to be an error.
+        ModelAPIError: The response failed or was cancelled, has a status that nobody knows, asks the client to do
+            what PydanticAI cannot, or holds unknown items where the settings want that to be an error.
     """
+    if response.status not in _KNOWN:
+        raise ModelAPIError(
+            model_name,
+            f'response {response.id} of server "{server}" has the status {response.status!r}, which is neither'
+            " running nor ended",
+            provider_error_code="unknown_status",
+        )
     if response.status in {"failed", "cancelled"} and not response.error:
         raise ModelAPIError(
             model_name,

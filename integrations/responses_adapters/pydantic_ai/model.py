@@ -172,6 +172,8 @@ class ResponsesModel(OpenAIResponsesModel):
         prepared, parameters = super().prepare_request(model_settings, model_request_parameters)
         settings = cast("ResponsesModelSettings", dict(prepared or {}))
         self._settle_chaining(settings)
+        if self.server.store == "always":
+            settings.setdefault("openai_send_reasoning_ids", True)  # items go back as they came
         move_to_body(settings)
         return (settings or None), parameters
 

@@ -64,6 +64,7 @@ class _Item:
     json: Json
     texts: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
     done: bool = False
+    summarized: bool = False
 
 
 class EventNormalizer:
@@ -172,9 +173,10 @@ class EventNormalizer:
             status = kind.removeprefix("response.")
             response = {**self._response, "status": "completed" if status == "done" else status}
         kind = _TERMINAL[kind]
-        if response.get("status") in {"failed", "cancelled"}:
+        status = str(response.get("status"))
+        if status in {"failed", "cancelled"}:
             kind = "response.failed"
-        elif response.get("status") == "incomplete":
+        elif status == "incomplete":
             kind = "response.incomplete"
         normal = normalize_response(response, self._request, self._reader)
         before = (
@@ -213,14 +215,15 @@ class EventNormalizer:
             raw, index, self._reader, response_id=str(self._response.get("id") or "")
         )
         if item is None:
-            key = raw.get("id") if isinstance(raw, Mapping) and raw.get("id") else index
-            self._unmapped[key] = raw if isinstance(raw, dict) else {"value": raw}
+            key = isinstance(raw, Mapping) and raw.get("id")
+            self._unmapped[str(key) if key else index] = raw if isinstance(raw, dict) else {"value": raw}
             return []
         known = self._items.get(index)
         if known is not None and not (isinstance(raw, Mapping) and raw.get("id")):
             item["id"] = known.json["id"]
         if kind.endswith("added") and item["type"] == "function_call":
-            item["arguments"] = raw.get("arguments") or "" if isinstance(raw, Mapping) else ""
+            if not isinstance(raw, Mapping) or not raw.get("arguments"):
+                item["arguments"] = ""
         same = item == raw and event.get("output_index") == index
         normal = event if same else {**event, "type": kind, "output_index": index, "item": item}
         if kind.endswith("added"):
@@ -282,7 +285,10 @@ class EventNormalizer:
             known = self._items[index] = _Item(index, item)
             before.append(_added(known))
         part = "summary_index" if "reasoning_summary" in kind else "content_index"
-        position = {} if "function_call" in kind else {part: event.get(part) or 0}
+        number = event.get(part)
+        position = {part: number if isinstance(number, int) else 0}
+        if "function_call" in kind:
+            position = {}
         place = {"item_id": known.json["id"], "output_index": known.index, **position}
         changed = kind != event.get("type") or any(event.get(k) != v for k, v in place.items())
         normal = {**event, "type": kind, **place} if changed else event
@@ -309,9 +315,8 @@ class EventNormalizer:
         return waiting[-1] if waiting else None
 
     def _belongs_to_unmapped(self, event: Event) -> bool:
-        return bool(self._unmapped) and (
-            event.get("item_id") in self._unmapped or event.get("output_index") in self._unmapped
-        )
+        place = (event.get("item_id"), event.get("output_index"))
+        return any(key in place for key in self._unmapped)
 
     def _missing(self, known: _Item, item: Json) -> list[Event]:
         """Deltas for what the finished item says and no delta has said."""
@@ -319,10 +324,12 @@ class EventNormalizer:
         if item["type"] == "function_call":
             return self._rest(known, ("function_call_arguments", 0), item["arguments"])
         for family, parts in (
-            ("", item.get("content")),
             ("reasoning_summary_text", item.get("summary")),
+            ("", item.get("content")),
         ):
-            for position, part in enumerate(parts or ()):
+            for position, part in enumerate(parts if isinstance(parts, list) else ()):
+                if not isinstance(part, Mapping):
+                    continue
                 text = part.get("text", part.get("refusal"))
                 name = family or str(part.get("type"))
                 if isinstance(text, str) and name in _FAMILIES:
@@ -345,13 +352,12 @@ class EventNormalizer:
         return [event, *self._mirrored(known, at, delta)]
 
     def _mirrored(self, known: _Item, at: tuple[str, int], delta: object) -> list[Event]:
-        """Raw reasoning once more as a summary, where the client shows only summaries."""
+        """Raw reasoning once more as a summary, where the client shows only summaries and has been told no other."""
         family, position = at
-        if (
-            not self._reader.mirror_reasoning
-            or family != "reasoning_text"
-            or not isinstance(delta, str)
-        ):
+        if family == "reasoning_summary_text":
+            known.summarized = True
+        wanted = self._reader.mirror_reasoning and not known.summarized
+        if not wanted or family != "reasoning_text" or not isinstance(delta, str):
             return []
         known.texts["reasoning_summary_text", position].append(delta)
         return [_event("reasoning_summary_text.delta", known, summary_index=position, delta=delta)]

@@ -73,7 +73,7 @@ def normalize_item(
     if not isinstance(item, Mapping):
         return None
     kind = item.get("type") or _guess_type(item)
-    if kind not in reader.item_types:
+    if not isinstance(kind, str) or kind not in reader.item_types:
         return None
     fixed: Json = {**item, "type": kind}
     if kind in _PREFIX and not fixed.get("id"):

@@ -21,6 +21,10 @@ _INERT: Final = {
 """Parameters that change nothing at these values, so a server that refuses them never needs to see them."""
 
 
+_DEMANDED: Final = {"instructions": "Answer.", "store": False, "stream": True}
+"""What is sent for a parameter that a server must have."""
+
+
 def normalize_request(body: Json, profile: ServerProfile) -> Json:
     """The request as this server takes it; the same object if nothing has to change.
 
@@ -48,6 +52,9 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
         fixed["conversation"] = {"id": body["conversation"]}
     if not profile.strict and isinstance(body.get("tools"), list):
         fixed["tools"] = [_without(tool, "strict") for tool in body["tools"]]
+    for name in profile.demands:
+        if name != "instructions" or not body.get(name):
+            fixed[name] = _DEMANDED[name]
     if not profile.streams:
         fixed.pop("stream", None)
         fixed.pop("stream_options", None)
@@ -89,8 +96,11 @@ def _item(item: Any, profile: ServerProfile) -> Any:
         del fixed["id"]
     elif profile.store == "never" and item.get("type") in {"message", "function_call"}:
         fixed.pop("id", None)  # an id that was never stored cannot be looked up
-    if item.get("type") == "reasoning" and _mirrored(item):
-        fixed["summary"] = []
+    if item.get("type") == "reasoning":
+        if _mirrored(item):
+            fixed["summary"] = []
+        if profile.encrypted_reasoning == "never" and item.get("encrypted_content", "") is None:
+            del fixed["encrypted_content"]  # the server did not say so either
     if profile.input_items == "typed":
         if "type" not in item and "role" in item:
             fixed = {"type": "message", **fixed}

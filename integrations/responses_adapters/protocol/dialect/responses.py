@@ -44,7 +44,9 @@ def normalize_response(
         reader: The client.
     """
     fixed = dict(body)
-    status = body.get("status")
+    if not isinstance(body.get(EXTENSION, {}), Mapping):
+        del fixed[EXTENSION]
+    status = str(body.get("status"))
     if status in _STATUS:
         fixed["status"] = _STATUS[status]
         keep(fixed, status=status)
