@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -24,28 +24,11 @@ from .connection import Connection, GivenClients, OwnClients
 from .fingerprint import fingerprint
 from .hints import refuse_unknown
 from .messages import conversation_items, lift_instructions
-from .options import ALIASES, RequestOptions, create_body
+from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body
 from .replay import STAMP
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
-
-_CALL_OPTIONS: Final = frozenset(
-    {
-        *RequestOptions.model_fields,
-        *ALIASES,
-        "chain",
-        "chaining",
-        "extra_headers",
-        "instructions",
-        "ls_structured_output_format",
-        "model",
-        "previous_response_id",
-        "stream",
-        "strict",
-        "tools",
-    }
-)
 
 
 class ChatResponses(RequestOptions, BaseChatModel):
@@ -243,7 +226,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             ToolConversionError: An object cannot be expressed as a tool.
             ConfigurationError: An option is misspelt.
         """
-        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
         bound = self.model_copy()
         bound._tools = self._tool_cache.bind(tools, strict=strict)
         if tool_choice is not None:
@@ -273,7 +256,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         Raises:
             OutputParserException: When called: the answer does not fit, or the model refused.
         """
-        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
         bound, parse = bind_schema(self, schema, method=method, strict=strict)
         return with_parser(bound.bind(**kwargs), parse, include_raw=include_raw)
 
@@ -335,7 +318,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         stream: bool,
     ) -> Call:
         """Everything about one call that needs no I/O."""
-        refuse_unknown("ChatResponses", kwargs, _CALL_OPTIONS)
+        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
         options = dict(kwargs)
         if stop is not None:
             options["stop"] = stop

@@ -11,7 +11,7 @@ from ..tools import OutputFormat
 from .background import Background
 from .bound_tools import BoundTools, tool_choice
 
-__all__ = ["ALIASES", "RequestOptions", "create_body", "text_format"]
+__all__ = ["ALIASES", "CALL_OPTIONS", "RequestOptions", "create_body", "text_format"]
 
 
 class RequestOptions(BaseModel):
@@ -81,6 +81,23 @@ ALIASES: Final = {
     "stop_sequences": "stop",
 }
 """Names that other chat models have for the same option."""
+CALL_OPTIONS: Final = frozenset(
+    {
+        *RequestOptions.model_fields,
+        *ALIASES,
+        "chain",
+        "chaining",
+        "extra_headers",
+        "instructions",
+        "ls_structured_output_format",
+        "model",
+        "previous_response_id",
+        "stream",
+        "strict",
+        "tools",
+    }
+)
+"""What `ChatResponses` takes with a call; there it wins over the option of the model."""
 _RENAMED: Final = {"request_metadata": "metadata"}
 _MERGED: Final = frozenset(
     {"text", "response_format", "verbosity", "tool_choice", "extra_body", "background"}
