@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, get_type_hints
 
 import httpx2
+import openai
 import pytest
+from openai.types.responses import response_create_params as create_params
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import UserError
+from pydantic_ai.exceptions import ModelAPIError, UserError
 
-from responses_adapters import UnsupportedByServerError
+from responses_adapters import ChainLostError, UnsupportedByServerError
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
 from responses_adapters.testing import Backend
 from responses_adapters.testing.transport import make_transport
@@ -77,6 +80,99 @@ async def test_a_parameter_without_an_upstream_setting_has_one_here(
     backend.reply("Hi.")
     await Agent(on_fake(backend, **{setting: value})).run("Hello")
     assert {key: backend.requests[-1].json.get(key) for key in sent} == sent
+
+
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "access_programs": {"responses_access_programs": {"biology": "p1"}},
+    "background": {"openai_background": True},
+    "context_management": {"openai_context_management": [{"type": "compaction"}]},
+    "conversation": {"openai_conversation_id": "conv_1"},
+    "image": {"responses_image": {"detail": "low"}},
+    "include": {"responses_include": ["computer_call_output.output.image_url"]},
+    "max_output_tokens": {"max_tokens": 64},
+    "max_tool_calls": {"responses_max_tool_calls": 3},
+    "metadata": {"responses_metadata": {"room": "Birch"}},
+    "moderation": {"openai_moderation": {"mode": "on"}},
+    "parallel_tool_calls": {"parallel_tool_calls": False},
+    "previous_response_id": {"openai_previous_response_id": "resp_1"},
+    "prompt": {"responses_prompt": {"id": "pmpt_1"}},
+    "prompt_cache_key": {"openai_prompt_cache_key": "rooms"},
+    "prompt_cache_options": {"openai_prompt_cache_options": {"ttl": "30m"}},
+    "prompt_cache_retention": {"openai_prompt_cache_retention": "24h"},
+    "reasoning": {"openai_reasoning_effort": "low", "openai_reasoning_summary": "auto"},
+    "safety_identifier": {"responses_safety_identifier": "h4sh"},
+    "service_tier": {"openai_service_tier": "flex"},
+    "store": {"openai_store": True},
+    "stream_options": {"responses_stream_options": {"include_obfuscation": False}},
+    "temperature": {"temperature": 0.5},
+    "text": {"openai_text_verbosity": "low"},
+    "tool_choice": {"tool_choice": "none"},
+    "top_logprobs": {"openai_top_logprobs": 2},
+    "top_p": {"top_p": 0.5},
+    "truncation": {"openai_truncation": "auto"},
+    "user": {"openai_user": "u7"},
+}
+"""A setting for each parameter of a create request."""
+
+NO_SETTING = {
+    "input": "the prompt and the message history",
+    "instructions": "of the agent",
+    "model": "the name of the model",
+    "stream": "run or run_stream",
+    "tools": "of the agent",
+}
+"""What the agent says itself."""
+
+
+def test_every_parameter_of_a_create_request_has_a_setting() -> None:
+    parameters = {
+        name
+        for params in (
+            create_params.ResponseCreateParamsNonStreaming,
+            create_params.ResponseCreateParamsStreaming,
+        )
+        for name in params.__annotations__
+    } | set(create_params.ResponseCreateParamsBase.__annotations__)
+    known = PARAMETERS.keys() | NO_SETTING.keys()
+    if openai.__version__.startswith("2."):
+        assert parameters <= known
+    else:
+        assert parameters == known
+    settings = get_type_hints(ResponsesModelSettings)
+    assert {name for given in PARAMETERS.values() for name in given} <= settings.keys()
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+async def test_the_setting_of_a_parameter_is_sent(parameter: str) -> None:
+    backend = Backend("openai").configure(unknown_parameters="ignored", strict_form=False)
+    backend.reply("Hi.")
+    agent = Agent(on_fake(backend, responses_poll_interval=0.0, **PARAMETERS[parameter]))
+
+    @agent.tool_plain
+    def check_room() -> str:
+        return "free"
+
+    with suppress(
+        ModelAPIError, ChainLostError
+    ):  # what it names is not there; it was sent, all the same
+        await agent.run("Hello")
+    assert backend.requests[0].json[parameter] is not None
+
+
+@pytest.mark.parametrize("settings", [{}, {"openai_include_web_search_sources": True}])
+async def test_what_is_to_be_included_is_added_to_what_upstream_includes(
+    settings: dict[str, Any],
+) -> None:
+    backend = Backend("openai")
+    wanted = ["message.output_text.logprobs", "computer_call_output.output.image_url"]
+    backend.reply("Hi.")
+    model = on_fake(backend, responses_include=wanted, **settings)
+    sealing = {"openai_supports_encrypted_reasoning_content": True}
+    model = ResponsesModel("m", provider=model._provider, profile=sealing, settings=model.settings)  # type: ignore[arg-type]
+    await Agent(model).run("Hello")
+    sources = ["web_search_call.action.sources"] if settings else []
+    sent = backend.requests[-1].json["include"]
+    assert sorted(sent) == sorted(["reasoning.encrypted_content", *wanted, *sources])
 
 
 async def test_an_explicit_extra_body_wins(responses_backend: Backend) -> None:

@@ -174,7 +174,8 @@ class ResponsesModel(OpenAIResponsesModel):
         self._settle_chaining(settings)
         if self.server.store == "always":
             settings.setdefault("openai_send_reasoning_ids", True)  # items go back as they came
-        move_to_body(settings)
+        encrypted = self.profile.get("openai_supports_encrypted_reasoning_content", False)
+        move_to_body(settings, encrypted=encrypted)
         return (settings or None), parameters
 
     def accepts_server_state(self, response: ModelResponse) -> bool:

@@ -45,6 +45,10 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     responses_completion_window: str
     """How soon the answer is wanted (`"asap"`, `"standard"`, `"flex"`), where the server sells time."""
 
+    responses_include: Sequence[str]
+    """Further output to include, by the API's names, such as `"computer_call_output.output.image_url"`; added to
+    what upstream's `openai_include_*` ask for."""
+
     responses_max_tool_calls: int
     """Most calls of built-in tools in one response."""
 
@@ -76,6 +80,12 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     responses_frequency_penalty: float
     """-2 to 2: how much to avoid what was mentioned often."""
 
+    responses_access_programs: Mapping[str, Any]
+    """Access programs of a domain to use for the request."""
+
+    responses_image: Mapping[str, Any]
+    """Options of the images in the request."""
+
     responses_stream_options: Mapping[str, Any]
     """Options of the event stream, such as `{"include_obfuscation": False}`."""
 
@@ -83,8 +93,10 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
 _BODY: Final = {
     f"responses_{name}": name
     for name in (
+        "access_programs",
         "frequency_penalty",
         "identity",
+        "image",
         "max_tool_calls",
         "memory",
         "metadata",
@@ -98,6 +110,16 @@ _BODY: Final = {
     )
 }
 """Settings that are parameters of the request, under its own names."""
+
+_INCLUDES: Final = {
+    "code_interpreter_call.outputs": "openai_include_code_execution_outputs",
+    "file_search_call.results": "openai_include_file_search_results",
+    "message.output_text.logprobs": "openai_logprobs",
+    "web_search_call.action.sources": "openai_include_web_search_sources",
+}
+"""What may be included, and upstream's setting for it."""
+
+_ENCRYPTED: Final = "reasoning.encrypted_content"
 
 _INSTEAD: Final = {
     "background": "leave it out and wait for the answer",
@@ -155,8 +177,13 @@ def refuse_unsupported(settings: Mapping[str, Any], server: ServerProfile) -> No
         )
 
 
-def move_to_body(settings: ResponsesModelSettings) -> None:
-    """Put the settings that are parameters of the request into its body; an explicit `extra_body` wins."""
+def move_to_body(settings: ResponsesModelSettings, *, encrypted: bool) -> None:
+    """Put the settings that are parameters of the request into its body; an explicit `extra_body` wins.
+
+    Args:
+        settings: They are changed.
+        encrypted: Whether upstream asks for encrypted reasoning.
+    """
     found: dict[str, Any] = {
         name: settings[setting]  # type: ignore[literal-required]
         for setting, name in _BODY.items()
@@ -164,6 +191,18 @@ def move_to_body(settings: ResponsesModelSettings) -> None:
     }
     if (window := settings.get("responses_completion_window")) is not None:
         found["metadata"] = {**found.get("metadata", {}), "completion_window": window}
+    if include := _include(settings, encrypted=encrypted):
+        found["include"] = include
     if found:
         given = settings.get("extra_body")
         settings["extra_body"] = {**found, **(given if isinstance(given, Mapping) else {})}
+
+
+def _include(settings: ResponsesModelSettings, *, encrypted: bool) -> list[str]:
+    """The whole list, where it names what upstream has no setting for; the rest is left to upstream's settings."""
+    wanted = list(settings.get("responses_include", ()))
+    settings.update({_INCLUDES[name]: True for name in wanted if name in _INCLUDES})  # type: ignore[typeddict-item]
+    upstream = [name for name, setting in _INCLUDES.items() if settings.get(setting)]
+    upstream = [_ENCRYPTED, *upstream] if encrypted else upstream
+    further = [name for name in wanted if name not in upstream]
+    return [*upstream, *further] if further else []
