@@ -750,3 +750,37 @@ def test_the_key_is_nowhere_to_be_read(responses_backend: Backend, saver: Any) -
     state = graph.invoke(says("hi"), THREAD)
     shown = [repr(model), str(state), str(graph.get_state(THREAD)), str(model._identifying_params)]
     assert not any(key in text for text in shown)
+
+
+@pytest.mark.parametrize("chaining", ["auto", "never"])
+def test_a_reference_to_a_stored_item_goes_out_as_it_is(
+    chaining: Any, responses_backend: Backend
+) -> None:
+    responses_backend.reply("one").then.reply("two").then.reply("three")
+    stored = ChatResponses("m", **GATEWAY).invoke("hi")
+    reference = {"type": "item_reference", "id": stored.content[0]["id"]}
+    app = loop(node(chaining=chaining), saver=InMemorySaver())
+    app.invoke({"messages": [HumanMessage([reference]), HumanMessage("more")]}, THREAD)
+    app.invoke(says("again"), THREAD)
+    sent = responses_backend.creates[-1 if chaining == "never" else 1].input
+    assert sent[0] == reference
+    assert responses_backend.contexts[-1].texts == ["one", "more", "two", "again"]
+
+
+def test_responses_state_takes_references_as_plain_dicts(responses_backend: Backend) -> None:
+    responses_backend.reply("one").then.reply("two")
+    stored = ChatResponses("m", **GATEWAY).invoke("hi")
+    reference = {"type": "item_reference", "id": stored.content[0]["id"]}
+    graph = StateGraph(ResponsesState)
+    graph.add_node("model", node())
+    graph.add_edge(START, "model")
+    graph.compile().invoke({"messages": [reference, plain("more")]})
+    assert responses_backend.creates[-1].input[0] == reference
+    assert responses_backend.contexts[-1].texts == ["one", "more"]
+
+
+def test_a_reference_in_another_agents_answer_is_left_out(responses_backend: Backend) -> None:
+    responses_backend.reply("one")
+    answer = AIMessage([{"type": "item_reference", "id": "msg_elsewhere"}, "said"])
+    loop(node()).invoke({"messages": [HumanMessage("hi"), answer, HumanMessage("more")]})
+    assert responses_backend.contexts[-1].texts == ["hi", "said", "more"]

@@ -15,17 +15,15 @@ from pydantic import ConfigDict, PrivateAttr, SecretStr
 
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile, resolve_endpoint
-from ..protocol.chain import Entry, Ledger
+from ..protocol.chain import Ledger
 from ..protocol.turn import Turn
 from .background import Background, Submission
 from .bound_tools import BoundTools, ToolCache
 from .call import Call, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
-from .fingerprint import fingerprint
 from .hints import refuse_unknown
-from .messages import conversation_items, lift_instructions
+from .messages import conversation_items, ledger_entry, lift_instructions
 from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body
-from .replay import STAMP
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -340,7 +338,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         headers = options.pop("extra_headers", None)
         full_instructions = "\n\n".join(texts) or None
         ledger = Ledger(
-            [Entry(fingerprint(m), m.response_metadata.get(STAMP)) for m in conversation],
+            [ledger_entry(message) for message in conversation],
             key=connection.key,
             chain=chain,
             scope=connection.scope,

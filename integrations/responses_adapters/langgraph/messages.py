@@ -7,16 +7,21 @@ the other's messages), and everything that vocabulary does not know as `{"type":
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from ..errors import ConfigurationError
+from ..protocol.chain import Entry
 from ..protocol.items import Item
-from .fingerprint import role_of, without_index
+from .fingerprint import fingerprint, role_of, without_index
 from .parts import input_part, is_item_type, joined_text, output_part, unwrap
-from .replay import answer_items
+from .replay import STAMP, answer_items
 
-__all__ = ["conversation_items", "lift_instructions", "to_items"]
+__all__ = ["conversation_items", "ledger_entry", "lift_instructions", "to_items"]
+
+_CALLERS: Final = frozenset({"user", "system", "developer"})
+"""Roles of the messages that the caller writes."""
 
 
 def lift_instructions(messages: Sequence[BaseMessage]) -> tuple[str | None, list[BaseMessage]]:
@@ -31,6 +36,15 @@ def lift_instructions(messages: Sequence[BaseMessage]) -> tuple[str | None, list
             break
         texts.append(text)
     return "\n\n".join(filter(None, texts)) or None, list(messages[len(texts) :])
+
+
+def ledger_entry(message: BaseMessage) -> Entry:
+    """What the ledger keeps of a message."""
+    return Entry(
+        fingerprint(message),
+        message.response_metadata.get(STAMP),
+        own=role_of(message) in _CALLERS,
+    )
 
 
 def conversation_items(messages: Sequence[BaseMessage], start: int = 0) -> list[list[Item]]:
@@ -59,7 +73,7 @@ def to_items(message: BaseMessage, *, custom_calls: Iterable[str] = ()) -> list[
     role = role_of(message)
     if role == "assistant":
         return answer_items(AIMessage(message.content))
-    if role not in {"user", "system", "developer"}:
+    if role not in _CALLERS:
         raise ConfigurationError(
             f"a {type(message).__name__} cannot be sent to a Responses server:"
             " use user, system, developer, assistant and tool messages"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import openai
 from langchain_core.messages import (
     AIMessage,
     AnyMessage,
     BaseMessage,
+    HumanMessage,
     ToolMessage,
     convert_to_messages,
 )
@@ -31,12 +32,15 @@ __all__ = [
     "responses_retry_on",
 ]
 
+_INPUT_ITEMS: Final = frozenset({"item_reference", "mcp_approval_response"})
+"""Items that callers write, beside the outputs of tools."""
+
 
 def as_messages(values: Any) -> list[BaseMessage]:
     """Messages from whatever LangGraph takes for them, and from Responses items as plain dicts.
 
     Adjacent output items (`reasoning`, `function_call` …) become one answer; `function_call_output` becomes a tool
-    message.
+    message, and other items that only a caller sends a user message.
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         values = [values]
@@ -53,6 +57,8 @@ def as_messages(values: Any) -> list[BaseMessage]:
             messages.append(value)
         elif isinstance(value, Mapping) and str(value.get("type")).endswith("_output"):
             messages.append(_tool_message(value))
+        elif isinstance(value, Mapping) and value.get("type") in _INPUT_ITEMS:
+            messages.append(HumanMessage([dict(value)]))
         else:
             messages += convert_to_messages([cast("Any", value)])
     if answer:
@@ -64,9 +70,9 @@ def _is_output_item(value: Mapping[str, Any]) -> bool:
     kind = value.get("type")
     if kind == "message":
         return value.get("role") == "assistant" and isinstance(value.get("content"), list)
-    return kind == "reasoning" or (
-        "role" not in value and is_item_type(kind) and not str(kind).endswith("_output")
-    )
+    if "role" in value or kind in _INPUT_ITEMS or str(kind).endswith("_output"):
+        return False
+    return kind == "reasoning" or is_item_type(kind)
 
 
 def _tool_message(item: Mapping[str, Any]) -> ToolMessage:

@@ -28,10 +28,17 @@ _PURPOSE: Final = b"responses-adapters stamp"
 
 
 class Entry(NamedTuple):
-    """One local message: the bytes that decide its wire form, and its stamp if it is an answer of ours."""
+    """One local message.
+
+    Attributes:
+        fingerprint: The bytes that decide its wire form.
+        stamp: Its stamp, if it is an answer of ours.
+        own: Whether the caller wrote it: such items go out as they are, to whatever server.
+    """
 
     fingerprint: bytes
     stamp: Stamp | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class Ledger:
         mac = hmac.new(key, digestmod="sha256")
         update = mac.update
         snapshots: list[tuple[int, Stamp, hmac.HMAC]] = []
-        for index, (fingerprint, stamp) in enumerate(entries):
+        for index, (fingerprint, stamp, *_) in enumerate(entries):
             update(b"%d:" % len(fingerprint))
             update(fingerprint)
             if stamp is not None and self.owns(stamp):

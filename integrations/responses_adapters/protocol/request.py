@@ -98,7 +98,9 @@ def _input(turn: Turn, plan: Plan) -> list[Item]:
     first = plan.start - 1 if plan.how == "delta" else plan.start
     groups: list[list[Item]] = []
     for entry, group in zip(ledger.entries[first:], turn.groups(first), strict=True):
-        if entry.stamp is None or not ledger.owns(entry.stamp):
+        if entry.own:
+            groups.append(group)
+        elif entry.stamp is None or not ledger.owns(entry.stamp):
             groups.append(portable(group))
         elif entry.stamp.get("stored") is False and turn.profile.store == "default":
             groups.append(unstored(group))
