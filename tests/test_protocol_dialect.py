@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responses_adapters.profiles import SERVERS, ServerProfile
@@ -20,6 +20,7 @@ from responses_adapters.protocol.dialect import (
     normalize_request,
     normalize_response,
 )
+from responses_adapters.protocol.failure import read_failure
 from responses_adapters.protocol.sse import EventReader
 from responses_adapters.protocol.translation import Call, Frames
 from responses_adapters.testing import Backend
@@ -181,6 +182,91 @@ def test_only_create_and_retrieve_calls_are_translated() -> None:
         ("POST", "/v1/chat/completions", False),
     ):
         assert (Call.of(method, path, ANY, Reader()) is not None) == translated
+
+
+NAMES = st.sampled_from(
+    """
+    annotations arguments background call_id code content content_index delta detail error id input_tokens item
+    item_id loc message msg name output output_index param prompt_tokens refusal response responses_adapters role
+    status summary summary_index text type unmapped usage
+    """.split()  # noqa: SIM905 - a list would take a line for each
+)
+WORDS = st.sampled_from(["completed", "failed", "function_call", "message", "pending", "reasoning"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=12,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=6)
+KINDS = st.sampled_from(
+    """
+    created completed content_part.added done function_call_arguments.delta function_call_arguments.done
+    incomplete invented output_item.added output_item.done output_text.delta output_text.done reasoning.delta
+    reasoning_summary_text.delta reasoning_text.done refusal.done
+    """.split()  # noqa: SIM905 - a list would take a line for each
+)
+EVENTS = OBJECTS | st.builds(
+    lambda event, kind: {**event, "type": f"response.{kind}"}, OBJECTS, KINDS
+)
+READERS = st.builds(Reader, mirror_reasoning=st.booleans())
+
+
+@given(body=OBJECTS, request=st.none() | OBJECTS, reader=READERS)
+@example(body={"status": []}, request=None, reader=Reader())
+@example(body={"output": [{"type": []}]}, request=None, reader=Reader())
+@example(
+    body={"output": [{"type": "new"}], "responses_adapters": []}, request=None, reader=Reader()
+)
+def test_no_json_object_is_too_odd_for_a_response(
+    body: dict[str, Any], request: dict[str, Any] | None, reader: Reader
+) -> None:
+    normal = normalize_response(body, request, reader)
+    assert all(isinstance(item["type"], str) for item in normal["output"])
+    json.dumps(normal)
+
+
+@given(
+    events=st.lists(EVENTS, max_size=5), request=st.none() | st.just({"model": "m"}), reader=READERS
+)
+@example(
+    events=[{"type": "response.output_text.delta", "content_index": [], "delta": "a"}],
+    request={},
+    reader=Reader(),
+)
+@example(
+    events=[
+        {"type": "response.output_item.added", "item": {"type": "new", "id": []}},
+        {"type": "response.output_item.added", "item": {"type": "message", "id": "m"}},
+        {"type": "response.output_text.delta", "item_id": [], "delta": "a"},
+    ],
+    request={},
+    reader=Reader(),
+)
+@example(
+    events=[
+        {"type": "response.output_item.added", "item": {"type": "function_call", "arguments": {}}},
+        {"type": "response.output_item.done", "item": {"type": "message", "summary": 1}},
+        {"type": "response.output_item.done", "item": {"type": "mcp_call", "content": ["x"]}},
+        {"type": "response.completed", "response": {"status": {}}},
+    ],
+    request={},
+    reader=Reader(),
+)
+def test_no_json_object_is_too_odd_for_an_event(
+    events: list[dict[str, Any]], request: dict[str, Any] | None, reader: Reader
+) -> None:
+    for event in normalize_events(events, request, reader):
+        json.dumps(event)
+
+
+@given(status=st.sampled_from([200, 400, 404, 500]), body=VALUES | OBJECTS)
+@example(status=422, body={"detail": [{"loc": 1, "msg": "no"}]})
+def test_no_json_value_is_too_odd_for_an_error(status: int, body: Any) -> None:
+    failure = read_failure(status, body)
+    assert isinstance(failure.message, str)
+    assert isinstance(failure.lost_response, bool)
+    assert isinstance(failure.transient, bool)
+    assert normalize_error(status, body)["error"]["message"] is not None
 
 
 # Duties of a client, by server.

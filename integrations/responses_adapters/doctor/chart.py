@@ -91,10 +91,9 @@ class Answer:
             return {}
         if not self.body.keys() & {"output", "status"}:
             return {}
-        try:
-            return normalize_response(self.body)
-        except (AttributeError, TypeError, ValueError):
+        if not isinstance(self.body.get("status"), str | None):
             return {}  # it has the name of a response and not the form of one
+        return normalize_response(self.body)
 
     @property
     def usable(self) -> bool:

@@ -94,5 +94,6 @@ def read_failure(status: int | None, body: Any) -> Failure:
 def _one_detail(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    where = ".".join(str(part) for part in entry.get("loc", ()))
+    loc = entry.get("loc")
+    where = ".".join(map(str, loc)) if isinstance(loc, list | tuple) else str(loc or "")
     return f"{where}: {entry.get('msg')}" if where else str(entry.get("msg", entry))

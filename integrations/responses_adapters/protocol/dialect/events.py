@@ -173,10 +173,9 @@ class EventNormalizer:
             status = kind.removeprefix("response.")
             response = {**self._response, "status": "completed" if status == "done" else status}
         kind = _TERMINAL[kind]
-        status = str(response.get("status"))
-        if status in {"failed", "cancelled"}:
+        if response.get("status") in ("failed", "cancelled"):
             kind = "response.failed"
-        elif status == "incomplete":
+        elif response.get("status") == "incomplete":
             kind = "response.incomplete"
         normal = normalize_response(response, self._request, self._reader)
         before = (
@@ -214,16 +213,15 @@ class EventNormalizer:
         item = normalize_item(
             raw, index, self._reader, response_id=str(self._response.get("id") or "")
         )
-        if item is None:
-            key = isinstance(raw, Mapping) and raw.get("id")
-            self._unmapped[str(key) if key else index] = raw if isinstance(raw, dict) else {"value": raw}
+        if item is None or not isinstance(raw, dict):
+            entry = raw if isinstance(raw, dict) else {"value": raw}
+            self._unmapped[str(entry.get("id") or "") or index] = entry
             return []
         known = self._items.get(index)
-        if known is not None and not (isinstance(raw, Mapping) and raw.get("id")):
+        if known is not None and not raw.get("id"):
             item["id"] = known.json["id"]
-        if kind.endswith("added") and item["type"] == "function_call":
-            if not isinstance(raw, Mapping) or not raw.get("arguments"):
-                item["arguments"] = ""
+        if kind.endswith("added") and item["type"] == "function_call" and not raw.get("arguments"):
+            item["arguments"] = ""
         same = item == raw and event.get("output_index") == index
         normal = event if same else {**event, "type": kind, "output_index": index, "item": item}
         if kind.endswith("added"):
@@ -285,10 +283,8 @@ class EventNormalizer:
             known = self._items[index] = _Item(index, item)
             before.append(_added(known))
         part = "summary_index" if "reasoning_summary" in kind else "content_index"
-        number = event.get(part)
-        position = {part: number if isinstance(number, int) else 0}
-        if "function_call" in kind:
-            position = {}
+        number = event[part] if isinstance(event.get(part), int) else 0
+        position = {} if "function_call" in kind else {part: number}
         place = {"item_id": known.json["id"], "output_index": known.index, **position}
         changed = kind != event.get("type") or any(event.get(k) != v for k, v in place.items())
         normal = {**event, "type": kind, **place} if changed else event
@@ -328,10 +324,9 @@ class EventNormalizer:
             ("", item.get("content")),
         ):
             for position, part in enumerate(parts if isinstance(parts, list) else ()):
-                if not isinstance(part, Mapping):
-                    continue
-                text = part.get("text", part.get("refusal"))
-                name = family or str(part.get("type"))
+                said = part if isinstance(part, Mapping) else {}
+                text = said.get("text", said.get("refusal"))
+                name = family or str(said.get("type"))
                 if isinstance(text, str) and name in _FAMILIES:
                     events += self._rest(known, (name, position), text)
         return events
