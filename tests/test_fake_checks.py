@@ -85,6 +85,15 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
             "Invalid value: 'some'. Supported values are: 'auto' and 'disabled'.",
         ),
         (
+            {"previous_response_id": "resp 1"},
+            "previous_response_id",
+            "invalid_value",
+            (
+                "Invalid 'previous_response_id': 'resp 1'. Expected an ID that contains letters, numbers,"
+                " underscores, or dashes, but this value contained additional characters."
+            ),
+        ),
+        (
             {"previous_response_id": "resp_1", "conversation": "conv_1"},
             "previous_response_id",
             "mutually_exclusive_parameters",

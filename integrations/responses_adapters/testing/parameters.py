@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,8 @@ def check_form(body: Mapping[str, Any], behaviour: Behaviour) -> None:
             if behaviour.strict_form and value not in _CHOICES.get(name, (value,)):
                 raise unsupported(name, value, _CHOICES[name])
             _check_range(name, value, behaviour.ranges.get(name, _RANGES.get(name)))
+    if behaviour.strict_form:
+        _check_id("previous_response_id", body.get("previous_response_id") or "")
     if isinstance(body.get("input"), str) and len(body["input"]) > _LONGEST:
         raise too_long("input", _LONGEST, len(body["input"]))
     if isinstance(body.get("input"), list):
@@ -135,6 +138,17 @@ def check_presence(body: Mapping[str, Any]) -> None:
             "Mutually exclusive parameters: 'previous_response_id' and 'conversation'. Provide only one of them.",
             param="previous_response_id",
             code="mutually_exclusive_parameters",
+        )
+
+
+def _check_id(name: str, value: str) -> None:
+    if re.search(r"[^A-Za-z0-9_-]", value):
+        raise ApiError(
+            400,
+            f"Invalid '{name}': '{value}'. Expected an ID that contains letters, numbers, underscores, or"
+            " dashes, but this value contained additional characters.",
+            param=name,
+            code="invalid_value",
         )
 
 
