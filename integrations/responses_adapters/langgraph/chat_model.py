@@ -16,6 +16,7 @@ from pydantic import ConfigDict, PrivateAttr, SecretStr
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile, resolve_endpoint
 from ..protocol.chain import Ledger
+from ..protocol.request import conversation_id
 from ..protocol.turn import Turn
 from .background import Background, Submission
 from .bound_tools import BoundTools, ToolCache
@@ -337,6 +338,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
         seed = options.pop("previous_response_id", None)
         headers = options.pop("extra_headers", None)
         full_instructions = "\n\n".join(texts) or None
+        model = options.pop("model", self.model)
+        body = create_body(model, self, options, tools=tools)
         ledger = Ledger(
             [ledger_entry(message) for message in conversation],
             key=connection.key,
@@ -344,9 +347,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
             scope=connection.scope,
             instructions=full_instructions,
             seed=seed,
+            conversation=conversation_id(body),
         )
-        model = options.pop("model", self.model)
-        body = create_body(model, self, options, tools=tools)
         transport: dict[str, Any] = {"extra_headers": headers, "timeout": self.timeout}
         waits = options.get("background", self.background)
         background = (

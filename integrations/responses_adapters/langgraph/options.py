@@ -65,6 +65,12 @@ class RequestOptions(BaseModel):
     """The request's `metadata`; LangChain's `metadata=` stays what it is, a note for traces."""
     include: list[str] | None = None
     """Extra output to return, such as `"reasoning.encrypted_content"`."""
+    conversation: str | dict[str, Any] | None = None
+    """Id of a conversation object of the server, or `{"id": …}`: it gets what is new in place of a chain of responses.
+
+    What was sent to it stays in it. Messages edited or removed since, or a fork, raise `ContextMismatchError`; a fork
+    made in another process cannot be noticed.
+    """
     background: bool | Background | None = None
     """Run on the server in the background, and return when the response has finished; see `Background`."""
     stream_options: dict[str, Any] | None = None

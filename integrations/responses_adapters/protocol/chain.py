@@ -78,6 +78,8 @@ class Ledger:
         scope: Which server (and tenant) holds it.
         instructions: The instructions of this turn.
         seed: A response begun elsewhere that these messages continue; it counts only while none is stamped.
+        conversation: Id of the server's conversation object that these messages go to, in place of `chain`: whoever
+            sends to it sees all of it.
     """
 
     def __init__(
@@ -89,9 +91,11 @@ class Ledger:
         scope: str,
         instructions: str | None = None,
         seed: str | None = None,
+        conversation: str | None = None,
     ) -> None:
         self.entries = entries
-        self.chain = chain
+        self.chain = chain if conversation is None else f"conversation {conversation}"
+        self.conversation = conversation
         self.scope = scope
         self._key = key
         self._instructions = self._short_digest(instructions) if instructions else None
@@ -140,6 +144,32 @@ class Ledger:
                 ),
             )
         return self.replay(why)
+
+    def resume(self, *, head: str | None = None) -> Plan | None:
+        """Add to the server's conversation object, which keeps all it was ever sent.
+
+        Args:
+            head: The newest response known to be in it.
+
+        Returns:
+            Everything if nothing here was sent to it yet, else what is new; `None` if what was sent is no longer
+            what the messages say.
+        """
+        if not self._snapshots:
+            return self.replay("first turn")
+        index, stamp, mac = self._snapshots[-1]
+        forked = head is not None and all(
+            head != stamp.get("id") for _, stamp, _ in self._snapshots
+        )
+        if forked or not self._fits(stamp, mac) or stamp.get("stored") is False:
+            return None
+        return Plan(
+            how="delta",
+            start=index + 1,
+            previous_response_id=None,
+            why=f"the conversation holds {index + 1} messages",
+            anchor=stamp,
+        )
 
     def replay(self, why: str) -> Plan:
         """Send every local message, on the base if the conversation was seeded with one."""

@@ -97,6 +97,8 @@ class _Call:
         self.shown = False
         self.recovered: str | None = None
         self.held_back: list[Event] = []
+        self.conversation = turn.ledger.conversation
+        self.echo = "previous_response_id" if self.conversation is None else "conversation"
 
     def submit(self) -> Generator[Command, Any, Reply]:
         """Send the create request, again where that cannot pay twice; failures come back as replies."""
@@ -136,9 +138,9 @@ class _Call:
         """Raise if the server wrote this response without the messages that it was to hold."""
         if self.plan.how != "delta":
             return
-        verdict = judge(response, self.expectation, self.profile)
+        verdict = judge(response, self.expectation, self.profile, echo=self.echo)
         memory = self.turn.memory
-        if verdict == "held":
+        if verdict == "held" and self.conversation is None:
             memory.kind = "held"
         elif verdict == "lost":
             raise _ContextLostError("the server forgot the conversation", forgetful=True)
@@ -166,6 +168,12 @@ class _Call:
 
     def recover(self, lost: _ContextLostError) -> Generator[Command, Any, None]:
         """Turn to a full replay, if the conversation is local and nothing of the answer has been seen."""
+        if self.conversation is not None:
+            raise self.error(
+                ContextMismatchError,
+                f"answered without the messages of conversation {self.conversation}; the answer was discarded:"
+                " start a new conversation, or leave conversation= out to chain by response ids",
+            )
         if lost.forgetful:
             self.turn.memory.kind = "lost"
         if self.plan.how == "replay":
@@ -196,6 +204,8 @@ class _Call:
 
     def outcome(self, response: dict[str, Any]) -> Outcome:
         """What the caller gets."""
+        if self.conversation is not None and (response_id := _id(response)) is not None:
+            self.turn.memory.note_head(self.conversation, response_id)
         return Outcome(
             response=response,
             how="recovered" if self.recovered else self.plan.how,
@@ -289,7 +299,10 @@ class _Call:
 
     def _check_echo(self, response: Mapping[str, Any]) -> None:
         """Find a forgetful server out at its first event, before a token of its answer is shown."""
-        if self.plan.how == "delta" and judge(response, None, self.profile) == "lost":
+        if (
+            self.plan.how == "delta"
+            and judge(response, None, self.profile, echo=self.echo) == "lost"
+        ):
             raise _ContextLostError("the server forgot the conversation", forgetful=True)
 
     def _check_final(self, response: Mapping[str, Any]) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import UnsupportedByServerError
+from ..errors import ConfigurationError, ContextMismatchError, UnsupportedByServerError
 from ..profiles import ServerProfile
 from .chain import Plan
 from .items import Item, open_calls, portable, prune_compacted, repair, unstored
 from .turn import Turn
 from .verdict import Expectation, expect
 
-__all__ = ["Setup", "build_request", "choose_plan", "describe_setup"]
+__all__ = ["Setup", "build_request", "choose_plan", "conversation_id", "describe_setup"]
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 
@@ -39,8 +39,15 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
 
     A server of unknown kind gets everything until its own token count can tell whether it remembers; that one
     turn is then a proof, whose answer nobody sees before it has been judged.
+
+    Raises:
+        ContextMismatchError: The turn goes to a conversation object that holds what the messages no longer say.
+        ConfigurationError: It does, and would send everything again or continue a response as well.
     """
     ledger, profile, memory = turn.ledger, turn.profile, turn.memory
+    if ledger.conversation is not None:
+        plan = _resume(turn, ledger.conversation)
+        return plan, expect(plan, ledger.entries, setup=setup.digest, overhead=setup.size), False
     if turn.chaining == "never":
         return ledger.replay("chaining is off"), None, False
     if turn.chaining == "auto":
@@ -57,6 +64,51 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
     if memory.may_prove() and expectation is not None and expectation.separable:
         return plan, expectation, True
     return ledger.replay("this server has not yet proven that it remembers"), None, False
+
+
+def _resume(turn: Turn, conversation: str) -> Plan:
+    """What to add to a conversation object: it is the caller's word that the server keeps it."""
+    ledger, name = turn.ledger, turn.profile.name
+    contradictions = {
+        "chaining='never'": turn.chaining == "never",
+        "store=False": turn.body.get("store") is False,
+        "previous_response_id=": ledger.base is not None,
+    }
+    for option, given in contradictions.items():
+        if given:
+            raise ConfigurationError(
+                f"conversation= keeps what is sent to it, so {option} cannot go with it: leave one of the two out",
+                server=name,
+            )
+    head = turn.memory.heads.get(conversation)
+    plan = ledger.resume(head=head)
+    if plan is None:
+        raise ContextMismatchError(
+            f'conversation {conversation} on server "{name}" holds messages that were since edited, removed or forked'
+            " here, and sending the others again would repeat them there: start a new conversation, or leave"
+            " conversation= out to chain by response ids",
+            response_id=head,
+            server=name,
+        )
+    if plan.start == len(ledger.entries):
+        raise ConfigurationError(
+            f"conversation {conversation} already holds every message: add one", server=name
+        )
+    return plan
+
+
+def conversation_id(body: Mapping[str, Any]) -> str | None:
+    """The conversation object that a request names, by id or as an object with its id.
+
+    Raises:
+        ConfigurationError: It has no id.
+    """
+    value = body.get("conversation")
+    if isinstance(value, Mapping):
+        value = value.get("id", "")
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise ConfigurationError('conversation= is the id of a conversation, or {"id": …}')
 
 
 def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:

@@ -25,18 +25,34 @@ _MIN_SHARE: Final = 0.25
 _MAX_PROOFS: Final = 2
 """Proving turns that may come out undecided before a server of unknown kind is replayed for good."""
 
+_MAX_HEADS: Final = 10_000
+
 
 @dataclass(slots=True)
 class Memory:
-    """What one client has learnt about its server; never shared between clients, lost with them."""
+    """What one client has learnt about its server; never shared between clients, lost with them.
+
+    Attributes:
+        kind: Whether it keeps conversations.
+        undecided: Proving turns that did not tell.
+        heads: The newest response in each conversation object, by its id.
+    """
 
     kind: Verdict = "unknown"
     undecided: int = 0
     refused: set[str] = field(default_factory=set)
+    heads: dict[str, str] = field(default_factory=dict)
 
     def may_prove(self) -> bool:
         """Whether another proving turn is worth an answer that may have to be thrown away."""
         return self.kind == "unknown" and self.undecided < _MAX_PROOFS
+
+    def note_head(self, conversation: str, response_id: str) -> None:
+        """Remember the newest response of a conversation object, and forget the one longest untouched."""
+        self.heads.pop(conversation, None)
+        self.heads[conversation] = response_id
+        if len(self.heads) > _MAX_HEADS:
+            del self.heads[next(iter(self.heads))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +99,24 @@ def expect(
 
 
 def judge(
-    response: Mapping[str, Any], expectation: Expectation | None, profile: ServerProfile
+    response: Mapping[str, Any],
+    expectation: Expectation | None,
+    profile: ServerProfile,
+    *,
+    echo: str = "previous_response_id",
 ) -> Verdict:
     """Whether the server had the prefix when it wrote this response to a delta.
+
+    Args:
+        response: The body, or what is known of it so far.
+        expectation: Token counts to expect.
+        profile: Facts about the server.
+        echo: The parameter that named the prefix.
 
     A null echo where the profile says that the server echoes is proof of loss; an echo that differs is not
     (gateways rename ids). Otherwise the token count decides, if the two expectations are far enough apart.
     """
-    if profile.echoes_previous_id and response.get("previous_response_id", "") is None:
+    if profile.echoes_previous_id and response.get(echo, "") is None:
         return "lost"
     tokens = usage_tokens(response)
     if expectation is None or tokens is None or not expectation.separable:
