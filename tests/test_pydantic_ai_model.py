@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import ModelHTTPError, UserError
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -184,6 +184,58 @@ async def test_an_unknown_model_is_not_taken_for_a_lost_response(
     with pytest.raises(ModelHTTPError, match="does not exist"):
         await agent.run("And R1?", message_history=history)
     assert len(responses_backend.requests) == 3
+
+
+async def test_a_server_that_claims_to_continue_and_has_forgotten_is_sent_everything_from_then_on(
+    responses_backend: Backend,
+) -> None:
+    agent = agent_on(on_fake())
+    script_turn(responses_backend, 0)
+    history = (await agent.run("Is R0 free?")).all_messages()
+    responses_backend.ignore_previous_id(echo=True)
+    responses_backend.reply("I know of nothing.")
+    script_turn(responses_backend, 1)
+    result = await agent.run("Is R1 free?", message_history=history)
+    assert result.output == "R1 is free."
+    assert kinds(responses_backend.contexts[-1]) == whole(2)
+    sent = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert sent == [False, True, True, False, False]
+
+
+async def test_a_stream_that_forgot_ends_in_an_error_and_the_next_one_is_sent_everything(
+    responses_backend: Backend,
+) -> None:
+    agent = agent_on(on_fake())
+    script_turn(responses_backend, 0)
+    history = (await stream(agent, "Is R0 free?", None)).all_messages()
+    responses_backend.ignore_previous_id(echo=True)
+    responses_backend.reply("I know of nothing.")
+    with pytest.raises(ModelAPIError, match="has forgotten the conversation"):
+        await stream(agent, "Is R1 free?", history)
+    responses_backend.reply("R1 is free.")
+    await stream(agent, "Is R1 free?", history)
+    assert responses_backend.requests[-1].previous_response_id is None
+    assert len(responses_backend.contexts[-1]) == 5
+
+
+@pytest.mark.parametrize("why", ["other instructions", "reasoning", "truncation"])
+@both_ways
+async def test_a_smaller_count_proves_nothing_where_something_else_explains_it(
+    responses_backend: Backend, why: str, ask: Ask
+) -> None:
+    if why == "reasoning":
+        responses_backend.reason("Long thoughts. " * 50).reply("Yes.")
+    else:
+        responses_backend.reply("Yes.")
+    settings = ResponsesModelSettings(openai_truncation="auto") if why == "truncation" else None
+    model = on_fake(settings=settings)
+    long = "Answer at length. " * 20 if why == "other instructions" else None
+    history = (await ask(Agent(model, instructions=long), "Is R0 free?", None)).all_messages()
+    responses_backend.ignore_previous_id(echo=True)
+    responses_backend.reply("Yes, too.")
+    await ask(Agent(model), "And R1?", history)
+    assert responses_backend.requests[-1].previous_response_id is not None
+    assert len(responses_backend.requests) == 2
 
 
 @both_ways

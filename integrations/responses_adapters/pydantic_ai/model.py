@@ -17,7 +17,6 @@ from pydantic_ai import RunContext
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelConnectionError,
-    ModelHTTPError,
     ModelRateLimitError,
     ModelServerError,
     ModelUnavailableError,
@@ -37,7 +36,7 @@ from pydantic_ai.settings import ModelSettings, merge_model_settings
 from ..errors import BackgroundTimeoutError, ChainLostError
 from ..profiles import ServerProfile
 from ..protocol.advice import advise
-from ..protocol.failure import read_failure
+from .amnesia import SETUP, Anchor, Memory, setup_of
 from .answers import (
     check_usable,
     from_the_start,
@@ -48,7 +47,7 @@ from .answers import (
     timed_out,
 )
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
-from .retries import may_have_been_accepted, retry_delay
+from .retries import may_have_been_accepted, retry_delay, says_lost
 from .settings import (
     ResponsesModelSettings,
     check_names,
@@ -134,9 +133,13 @@ class ResponsesModel(OpenAIResponsesModel):
         self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
         self._translated: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock
+        self._memory = Memory()
         # State of the copy that serves one request. It replays when nothing in the history counts as stored.
         self._replays = False
+        self._continues: str | None = None
         self._given: Mapping[str, Any] = {}
+        self._setup: str | None = None
+        self._anchor: Anchor | None = None
         self._job: ModelResponse | None = None
         self._retries = 0
         super().__init__(
@@ -212,7 +215,7 @@ class ResponsesModel(OpenAIResponsesModel):
         async def ask(model: Self, settings: ModelSettings | None) -> ModelResponse:
             return await model._stock_request(messages, settings, model_request_parameters)
 
-        return await self._until_answered(messages, model_settings, ask)
+        return await self._until_answered(messages, model_settings, model_request_parameters, ask)
 
     @asynccontextmanager
     async def request_stream(
@@ -246,7 +249,9 @@ class ResponsesModel(OpenAIResponsesModel):
                     stream.provider_response_id = model._job.provider_response_id
                 return stream
 
-            answer = await self._until_answered(messages, model_settings, ask)
+            answer = await self._until_answered(
+                messages, model_settings, model_request_parameters, ask
+            )
             if isinstance(answer, ModelResponse):
                 answer = CompletedStreamedResponse(
                     answer, model_request_parameters=model_request_parameters
@@ -257,13 +262,14 @@ class ResponsesModel(OpenAIResponsesModel):
         self,
         messages: list[ModelMessage],
         given: ModelSettings | None,
+        parameters: ModelRequestParameters,
         ask: Callable[[Self, ModelSettings | None], Awaitable[AnswerT]],
     ) -> AnswerT | ModelResponse:
         """Ask until there is an answer, or no further attempt can help: the one path of plain and streamed requests.
 
         A job whose poll failed is given back as it was, to be asked for again.
         """
-        model, settings = self._for(messages, given)
+        model, settings = self._for(messages, given, parameters)
         attempt = 0
         while True:
             try:
@@ -302,7 +308,10 @@ class ResponsesModel(OpenAIResponsesModel):
         if self._as_stock:
             return None
         check_usable(response, self.model_name, self._given, self.server.name)
+        self._memory.check(response, self._anchor, self.model_name, self.server.name)
         details = kept_details(response) | poll_details(response, self._given, self._job)
+        if self._setup:
+            details[SETUP] = self._setup
         return details or None
 
     def _settle_chaining(self, settings: ResponsesModelSettings) -> None:
@@ -315,11 +324,18 @@ class ResponsesModel(OpenAIResponsesModel):
         if refused or chaining == "never":
             if seed == "auto":
                 del settings[_CHAIN]
-        elif seed is None and (chaining == "always" or (chaining == "auto" and self._chains)):
+        elif seed is None and (chaining == "always" or (chaining == "auto" and self._trusts)):
             settings[_CHAIN] = "auto"
 
+    @property
+    def _trusts(self) -> bool:
+        return self._chains and not self._memory.forgets
+
     def _for(
-        self, messages: list[ModelMessage], given: ModelSettings | None
+        self,
+        messages: list[ModelMessage],
+        given: ModelSettings | None,
+        parameters: ModelRequestParameters,
     ) -> tuple[Self, ModelSettings | None]:
         """A copy of this model for one request, and the settings of its first attempt."""
         model = copy.copy(self)
@@ -342,8 +358,13 @@ class ResponsesModel(OpenAIResponsesModel):
             last is not None and (last.provider_details or {}).get("store") is False
         )
         inherited = self.server.inherits_instructions and lost_instructions(messages)
-        if (unstored or inherited) and self._chain(given):
+        model._continues = model._chain(given)
+        if (unstored or inherited) and model._continues:
             model._replays = True
+        if self._trusts and model._given.get("responses_chaining") != "always":
+            model._setup = setup_of(parameters)
+            if last is not None:
+                model._anchor = Anchor.of(last, messages, model._setup, model._given)
         return model, model._keyed(given)
 
     def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:
@@ -378,9 +399,9 @@ class ResponsesModel(OpenAIResponsesModel):
         self, error: ModelAPIError, messages: Sequence[ModelMessage], given: ModelSettings | None
     ) -> tuple[Self, ModelSettings | None]:
         """Whom to ask next after this error, and how; raises where asking again cannot help."""
-        chain = None if self._job else self._chain(given)
+        chain = self._continues
         wish = self._given.get("responses_on_lost_state")
-        if chain is None or wish == "raise" or not _lost(error):
+        if chain is None or wish == "raise" or not says_lost(error):
             raise self._advised(error)
         if not self._replays and self._last_answer(messages) is not None:
             replay = copy.copy(self)
@@ -410,11 +431,3 @@ class ResponsesModel(OpenAIResponsesModel):
                 error.message += "; it may have been accepted, so it was not sent again"
             error.args = (error.message,)
         return error
-
-
-def _lost(error: ModelAPIError) -> bool:
-    """Whether the server says that it has not got the response to continue."""
-    status = error.status_code if isinstance(error, ModelHTTPError) else 200
-    failure = read_failure(status, error.body)
-    bare_not_found = status == 404 and "model" not in f"{failure.code} {failure.message}".lower()
-    return failure.lost_response or bare_not_found

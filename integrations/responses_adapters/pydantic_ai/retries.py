@@ -1,4 +1,4 @@
-"""When a request may be sent again: only if it is certain that the first one started no work."""
+"""When a request may be sent again: only if it is certain that the first one started no work, or was in vain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from pydantic_ai.exceptions import (
     ModelQuotaExceededError,
 )
 
-__all__ = ["may_have_been_accepted", "retry_delay"]
+from ..protocol.failure import read_failure
+
+__all__ = ["may_have_been_accepted", "retry_delay", "says_lost"]
 
 _REFUSED: Final = frozenset({409, 429, 500, 502, 503, 529})
 """Statuses with which a server says that it did not do the work; 408 and 504 say only that it took too long."""
@@ -47,6 +49,14 @@ def may_have_been_accepted(error: ModelAPIError) -> bool:
     if isinstance(error, ModelConnectionError):
         return error.phase not in _UNSENT
     return isinstance(error, ModelHTTPError) and error.status_code in {408, 504}
+
+
+def says_lost(error: ModelAPIError) -> bool:
+    """Whether the server says that it has not got the response to continue."""
+    status = error.status_code if isinstance(error, ModelHTTPError) else 200
+    failure = read_failure(status, error.body)
+    bare_not_found = status == 404 and "model" not in f"{failure.code} {failure.message}".lower()
+    return failure.lost_response or bare_not_found
 
 
 def _backoff(attempt: int) -> float:
