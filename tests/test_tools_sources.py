@@ -9,11 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NotRequired, TypeVar
 
+import pydantic.v1
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict, Unpack
 
-from responses_adapters.tools import Toolbox, ToolConversionError, to_responses_tool
+from responses_adapters.errors import ToolError
+from responses_adapters.tools import (
+    OutputFormat,
+    Toolbox,
+    ToolConversionError,
+    to_responses_tool,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -426,3 +433,30 @@ def test_the_openai_sdks_own_tool_types_are_read_like_their_dicts():
 
     assert to_responses_tool(function)["parameters"]["required"] == ["a"]
     assert to_responses_tool(WebSearchTool(type="web_search")) == {"type": "web_search"}
+
+
+class Place(pydantic.v1.BaseModel):
+    """Somewhere.
+
+    Attributes:
+        near: What is next to it.
+    """
+
+    city: str
+    near: list[Place] = []
+
+
+Place.update_forward_refs()
+
+
+def test_a_model_of_pydantic_v1_is_read_and_gives_itself_back() -> None:
+    shape = OutputFormat(Place)
+    assert shape.text["format"]["name"] == "Place"
+    assert "What is next to it" in str(shape.text["format"]["schema"])
+    found = shape.parse('{"city": "Graz", "near": [{"city": "Wien", "near": []}]}')
+    assert found == Place(city="Graz", near=[Place(city="Wien")])
+
+
+def test_a_model_of_pydantic_v1_says_what_does_not_fit() -> None:
+    with pytest.raises(ToolError, match=r"near\.0\.city: field required"):
+        OutputFormat(Place).parse('{"city": "Graz", "near": [{"near": []}]}')

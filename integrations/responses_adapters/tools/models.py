@@ -1,4 +1,4 @@
-"""Types as tools: Pydantic models, dataclasses, typed dicts, and whatever else Pydantic reads as an object."""
+"""Types as tools: Pydantic models (of v1 too), dataclasses, typed dicts, and what else Pydantic reads as an object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_origin
 from pydantic import BaseModel, ValidationError
 
 from .docstrings import describe_parameters
-from .pydantic_schema import adapter, explain, json_schema_of
+from .pydantic_schema import adapter, explain, explain_all, json_schema_of
 from .source import InvalidArgumentsError, Source, ToolContext
 
 __all__ = ["read_type"]
@@ -23,6 +23,8 @@ def read_type(kind: Any) -> Source:
     Raises:
         ToolConversionError: Pydantic does not know the type, or it has no JSON form.
     """
+    if _is_v1(kind):
+        return _read_v1(kind)
     name = getattr(kind, "__name__", None) or str(kind)
     validator = adapter(kind, name)
     is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
@@ -38,6 +40,28 @@ def read_type(kind: Any) -> Source:
             raise InvalidArgumentsError(explain(error)) from None
 
     return Source(name=name, description=prose, schema=schema, run=run, is_type=True)
+
+
+def _is_v1(kind: Any) -> bool:
+    """Whether this is a model of `pydantic.v1`, of which the validators of v2 want to know nothing."""
+    return any(base.__module__ == "pydantic.v1.main" for base in getattr(kind, "__mro__", ()))
+
+
+def _read_v1(kind: Any) -> Source:
+    schema = dict(kind.schema(ref_template="#/$defs/{model}"))
+    if "definitions" in schema:
+        schema["$defs"] = schema.pop("definitions")
+    prose, described = _documentation(kind)
+    _document(schema, prose, described)
+
+    def run(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
+        del context
+        try:
+            return kind.parse_obj(arguments)
+        except ValueError as error:  # the base of what v1 raises
+            raise InvalidArgumentsError(explain_all(error.errors())) from None  # type: ignore[attr-defined]
+
+    return Source(name=kind.__name__, description=prose, schema=schema, run=run, is_type=True)
 
 
 def _documentation(kind: Any) -> tuple[str, dict[str, str]]:

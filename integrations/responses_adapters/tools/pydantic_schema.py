@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -10,7 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from ..errors import ToolConversionError
 
-__all__ = ["adapter", "explain", "json_schema_of"]
+__all__ = ["adapter", "explain", "explain_all", "json_schema_of"]
 
 _MAX_ERRORS: Final = 8
 
@@ -51,7 +52,11 @@ def json_schema_of(kind: type[BaseModel] | TypeAdapter[Any], what: str) -> dict[
 
 def explain(error: ValidationError) -> str:
     """What the model must correct, without the values it sent and without links."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return explain_all(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def explain_all(found: Sequence[Mapping[str, Any]]) -> str:
+    """The same from the errors themselves, each with a `loc` and a `msg`."""
     lines = [f"{_where(item['loc'])}: {item['msg']}" for item in found[:_MAX_ERRORS]]
     if len(found) > _MAX_ERRORS:
         lines.append(f"and {len(found) - _MAX_ERRORS} more")
