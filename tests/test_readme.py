@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,14 @@ def test_a_test_of_the_readme_passes(snippet: CodeExample, pytester: pytest.Pyte
 def test_the_readme_has_a_snippet_for_the_graph_the_agent_and_the_test() -> None:
     assert len(SCRIPTS) == 2
     assert len(TESTS) == 1
+
+
+def test_the_picture_and_its_sentence_are_what_is_measured_now() -> None:
+    script = runpy.run_path(str(README.parent / "tests" / "benchmarks" / "draw_bytes.py"))
+    naive, ours = (
+        script["weigh"](node) for node in (script["whole_thread"], script["ResponsesNode"])
+    )
+    assert script["draw"](naive, ours) == script["PICTURE"].read_text()
+    assert f"]({script['PICTURE'].relative_to(README.parent).as_posix()})" in README.read_text()
+    assert script["caption"](naive, ours) in " ".join(README.read_text().split())
+    assert max(ours) < 1_000 < sum(naive) / 100
