@@ -388,6 +388,21 @@ async def test_b2_encrypted_reasoning_goes_back_unasked_verbatim_and_in_its_plac
         assert sent[1][name] == said[0][name]
 
 
+@both_ways
+async def test_b2_reasoning_that_a_stream_tells_of_at_its_end_goes_back_before_its_message(
+    ask: Ask,
+) -> None:
+    backend = Backend("blackbox")
+    agent, history = agent_on(backend), None
+    for number in range(3):
+        backend.reason(f"Thought {number}.", encrypted=True).reply(f"Answer {number}.")
+        said, history = await ask(agent, f"Question {number}?", history)
+        assert said == f"Answer {number}."
+    turn = ["message", "reasoning", "message"]
+    assert kinds_of_all(backend.requests[-1].input) == [*turn, *turn, "message"]
+    backend.assert_replayed(verbatim=False)
+
+
 def kinds_of_all(items: Sequence[dict[str, Any]]) -> list[str]:
     return [item.get("type", "message") for item in items]
 

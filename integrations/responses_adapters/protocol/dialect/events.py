@@ -71,8 +71,9 @@ class EventNormalizer:
     """Feed it a server's events; it gives back canonical ones, the same objects where nothing has to change.
 
     What a server leaves out is put in: the opening event, ids, items that were never announced, deltas of
-    text that came in one piece or only in the final response. Items and events of unknown type are kept in
-    the final response. A stream that ends without a terminal event ends with an error.
+    text that came in one piece or only in the final response; such items come after those that were streamed,
+    whatever their place in the response. Items and events of unknown type are kept in the final response. A stream
+    that ends without a terminal event ends with an error.
 
     Args:
         request: The create request; `None` for the stream of a retrieved response, which may begin anywhere.

@@ -34,6 +34,8 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
     fixed = {key: value for key, value in body.items() if not _without_effect(key, value, profile)}
     if isinstance(body.get("input"), list):
         fixed["input"] = [_item(item, profile) for item in body["input"]]
+        if profile.encrypted_reasoning == "always":
+            _put_reasoning_first(fixed["input"])
     if "instructions" in profile.refuses and body.get("instructions"):
         _lift(fixed)
     if isinstance(body.get("include"), list):
@@ -65,6 +67,20 @@ def _without_effect(key: str, value: object, profile: ServerProfile) -> bool:
     if key == "store" and profile.store == "always":
         return True
     return key in profile.refuses and key in _INERT and value in (_INERT[key], None)
+
+
+def _put_reasoning_first(items: list[Any]) -> None:
+    """Reasoning that a stream told of only at its end goes back before the message that it led to."""
+    kinds = [_kind(item) for item in items]
+    for place in range(1, len(items)):
+        follows = kinds[place - 1 : place + 1] == ["assistant", "reasoning"]
+        if follows and kinds[place + 1 : place + 2] not in (["assistant"], ["function_call"]):
+            items[place - 1 : place + 1] = items[place], items[place - 1]
+
+
+def _kind(item: Any) -> Any:
+    """The type of an item, of a message its role."""
+    return (item.get("role") or item.get("type")) if isinstance(item, Mapping) else None
 
 
 def _lift(fixed: Json) -> None:
