@@ -48,6 +48,7 @@ PUBLIC = {
         "ResponsesState",
         "add_responses",
         "aexplain_turns",
+        "ephemeral",
         "explain_turns",
         "last_response_id",
         "responses_condition",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .background import Background
     from .chat_model import ChatResponses
     from .explain import aexplain_turns, explain_turns
+    from .messages import ephemeral
     from .middleware import ResponsesMiddleware
     from .node import ResponsesNode
     from .pending import add_responses
@@ -32,6 +33,7 @@ __all__ = [
     "ResponsesState",
     "add_responses",
     "aexplain_turns",
+    "ephemeral",
     "explain_turns",
     "last_response_id",
     "responses_condition",
@@ -46,6 +48,7 @@ _HOMES = {
     "ResponsesState": "state",
     "add_responses": "pending",
     "aexplain_turns": "explain",
+    "ephemeral": "messages",
     "explain_turns": "explain",
     "last_response_id": "state",
     "responses_condition": "state",

@@ -6,8 +6,8 @@ the other's messages), and everything that vocabulary does not know as `{"type":
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
@@ -18,10 +18,25 @@ from .fingerprint import fingerprint, role_of, without_index
 from .parts import input_part, is_item_type, joined_text, output_part, unwrap
 from .replay import STAMP, answer_items
 
-__all__ = ["conversation_items", "ledger_entry", "lift_instructions", "to_items"]
+__all__ = ["conversation_items", "ephemeral", "ledger_entry", "lift_instructions", "to_items"]
 
+MessageT = TypeVar("MessageT", bound=BaseMessage)
+
+_EPHEMERAL: Final = "ephemeral"
 _CALLERS: Final = frozenset({"user", "system", "developer"})
 """Roles of the messages that the caller writes."""
+
+
+def ephemeral(message: MessageT) -> MessageT:
+    """A copy of a message for one turn only, such as the time or what a search found: sent, and not to be saved.
+
+        model.invoke([*state["messages"], ephemeral(HumanMessage("It is Friday."))])
+
+    The next turn, whose messages lack it, still sends only what is new; the server keeps it until a turn sends
+    everything. What is to be forgotten at once needs `chaining="never"`.
+    """
+    kwargs = {**message.additional_kwargs, STAMP: {**_marks(message), _EPHEMERAL: True}}
+    return message.model_copy(update={"additional_kwargs": kwargs})
 
 
 def lift_instructions(messages: Sequence[BaseMessage]) -> tuple[str | None, list[BaseMessage]]:
@@ -44,7 +59,13 @@ def ledger_entry(message: BaseMessage) -> Entry:
         fingerprint(message),
         message.response_metadata.get(STAMP),
         own=role_of(message) in _CALLERS,
+        ephemeral=_marks(message).get(_EPHEMERAL) is True,
     )
+
+
+def _marks(message: BaseMessage) -> Mapping[str, Any]:
+    found = message.additional_kwargs.get(STAMP)
+    return found if isinstance(found, Mapping) else {}
 
 
 def conversation_items(messages: Sequence[BaseMessage], start: int = 0) -> list[list[Item]]:

@@ -34,11 +34,14 @@ class Entry(NamedTuple):
         fingerprint: The bytes that decide its wire form.
         stamp: Its stamp, if it is an answer of ours.
         own: Whether the caller wrote it: such items go out as they are, to whatever server.
+        ephemeral: Whether it is for this turn only: it is sent, wherever it stands, and counts in no digest, so that
+            later turns, which lack it, still chain.
     """
 
     fingerprint: bytes
     stamp: Stamp | None = None
     own: bool = False
+    ephemeral: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,9 @@ class Ledger:
         mac = hmac.new(key, digestmod="sha256")
         update = mac.update
         snapshots: list[tuple[int, Stamp, hmac.HMAC]] = []
-        for index, (fingerprint, stamp, *_) in enumerate(entries):
+        for index, (fingerprint, stamp, _, ephemeral) in enumerate(entries):
+            if ephemeral:
+                continue
             update(b"%d:" % len(fingerprint))
             update(fingerprint)
             if stamp is not None and self.owns(stamp):

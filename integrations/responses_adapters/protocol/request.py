@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError, ContextMismatchError, UnsupportedByServerError
 from ..profiles import ServerProfile
-from .chain import Plan
+from .chain import Entry, Plan
 from .items import Item, open_calls, portable, prune_compacted, repair, unstored
 from .turn import Turn
 from .verdict import Expectation, expect
@@ -145,22 +145,36 @@ def _asks_for_reasoning(body: Mapping[str, Any], profile: ServerProfile) -> bool
 
 
 def _input(turn: Turn, plan: Plan) -> list[Item]:
-    """The input items of the plan; what another agent or server answered goes without what only they can read."""
-    ledger = turn.ledger
-    first = plan.start - 1 if plan.how == "delta" else plan.start
-    groups: list[list[Item]] = []
-    for entry, group in zip(ledger.entries[first:], turn.groups(first), strict=True):
-        if entry.own:
-            groups.append(group)
-        elif entry.stamp is None or not ledger.owns(entry.stamp):
-            groups.append(portable(group))
-        elif entry.stamp.get("stored") is False and turn.profile.store == "default":
-            groups.append(unstored(group))
-        else:
-            groups.append(group)
-    if plan.how == "delta":
-        return repair(groups[1:], pending=open_calls(groups[0]), on_dangling=turn.on_dangling)
-    return repair(prune_compacted(groups), on_dangling=turn.on_dangling)
+    """The input items of the plan.
+
+    A delta repeats ephemeral messages that stand before its anchor: they may be new since.
+    """
+    entries = turn.ledger.entries
+    anchor = plan.start - 1
+    if plan.how == "replay":
+        groups = [_sendable(turn, *pair) for pair in _pairs(turn, plan.start)]
+        return repair(prune_compacted(groups), on_dangling=turn.on_dangling)
+    again = [index for index, entry in enumerate(entries[:anchor]) if entry.ephemeral]
+    first = again[0] if again else anchor
+    groups = [_sendable(turn, *pair) for pair in _pairs(turn, first)]
+    new = [groups[index - first] for index in (*again, *range(plan.start, len(entries)))]
+    pending = open_calls(groups[anchor - first])
+    return repair(new, pending=pending, on_dangling=turn.on_dangling)
+
+
+def _pairs(turn: Turn, start: int) -> Iterable[tuple[Entry, list[Item]]]:
+    return zip(turn.ledger.entries[start:], turn.groups(start), strict=True)
+
+
+def _sendable(turn: Turn, entry: Entry, group: list[Item]) -> list[Item]:
+    """What another agent or server answered goes without what only they can read."""
+    if entry.own:
+        return group
+    if entry.stamp is None or not turn.ledger.owns(entry.stamp):
+        return portable(group)
+    if entry.stamp.get("stored") is False and turn.profile.store == "default":
+        return unstored(group)
+    return group
 
 
 def _refuse(body: Mapping[str, Any], profile: ServerProfile) -> None:
