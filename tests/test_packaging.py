@@ -72,6 +72,49 @@ def test_graph(responses_backend):
     assert state["messages"][-1].text == "Booked."
 """
 
+AGENTS_TEST = """
+import asyncio
+
+import agents
+import httpx2
+import openai
+from agents import Agent, ModelSettings, OpenAIResponsesModel, Runner, function_tool
+from responses_adapters.protocol.transport import dialect_transport
+from responses_adapters.testing import Backend
+from responses_adapters.testing.transport import make_transport
+
+agents.set_tracing_disabled(True)
+
+@function_tool
+def check_room(room: str) -> str:
+    return f"{room} is free"
+
+async def ask(server, stream):
+    backend = Backend(server)
+    backend.reason("Hmm.").call_tool("check_room", room="Birch")
+    turn = backend.run_hosted("orq:current_date", result={}) if server == "orq" else backend
+    turn.reply("Birch is free.")
+    inner = make_transport(backend)
+    transport = dialect_transport(server, base_url="https://fake.test/v1", inner=inner)
+    async with httpx2.AsyncClient(transport=transport) as http_client:
+        client = openai.AsyncOpenAI(base_url="https://fake.test/v1", api_key="k", http_client=http_client)
+        model = OpenAIResponsesModel("openai/gpt-5", client)
+        agent = Agent("rooms", instructions="Be brief.", model=model, tools=[check_room])
+        if stream:
+            run = Runner.run_streamed(agent, "Is Birch free?")
+            async for _ in run.stream_events():
+                pass
+        else:
+            run = await Runner.run(agent, "Is Birch free?")
+    assert run.final_output == "Birch is free."
+    backend.assert_tool_result("check_room", contains="free")
+
+def test_agents():
+    for server in ("openai", "orq", "valar", "aleph-alpha"):
+        for stream in (False, True):
+            asyncio.run(ask(server, stream))
+"""
+
 NEEDS_EXTRA = {
     "any-llm": "from responses_adapters.protocol.any_llm import any_llm_transport; any_llm_transport()",
     "langchain": "from responses_adapters.langgraph import ResponsesMiddleware",
@@ -327,3 +370,10 @@ def test_a_project_works_on_the_openai_line_that_stands_on_httpx(extra, project,
     assert run_python("-c", library, python=python).stdout == "httpx\n"
     run = run_project(project, tmp_path, python=python)
     assert f"{project.count('def test_')} passed" in run.stdout, run.stdout + run.stderr
+
+
+@pytest.mark.fresh_virtualenv
+def test_unmodified_openai_agents_speak_to_other_servers_through_the_dialect(wheel, tmp_path):
+    python = new_virtualenv(tmp_path / "venv", str(wheel), "openai-agents", "pytest")
+    run = run_project(AGENTS_TEST, tmp_path, python=python)
+    assert "1 passed" in run.stdout, run.stdout + run.stderr
