@@ -6,6 +6,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -19,6 +20,7 @@ from pydantic_ai.exceptions import (
 )
 
 from responses_adapters import ConfigurationError, ServerProfile, UnknownServerError
+from responses_adapters.profiles import SERVERS
 from responses_adapters.protocol.transport import pool_transport
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
 from responses_adapters.testing import Backend
@@ -128,6 +130,20 @@ async def test_the_openai_key_goes_to_openai(
     responses_backend.reply("Hi.")
     await Agent(ResponsesModel("gpt-4.1")).run("Hello")
     assert responses_backend.requests[-1].headers["authorization"] == "Bearer sk-openai"
+
+
+@pytest.mark.parametrize("reference", [True, False])
+async def test_a_mirror_of_openai_is_treated_as_openai_whatever_its_name(
+    responses_backend: Backend, monkeypatch: pytest.MonkeyPatch, reference: bool
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-openai")
+    mirror = replace(
+        SERVERS["openai"], name="mirror", base_url="https://mirror.test/v1", reference=reference
+    )
+    responses_backend.reply("Hi.")
+    model = ResponsesModel("gpt-5", server=mirror, api_key="k")
+    await Agent(model).run("Hello")
+    assert ("openai-organization" in responses_backend.requests[-1].headers) == reference
 
 
 async def test_a_known_server_s_address_and_key_come_from_its_environment(

@@ -63,6 +63,8 @@ class ServerProfile:
         refuses: Request parameters answered with an error.
         demands: Request parameters that must be there: `"stream"` as true, `"store"` as false, `"instructions"` with
             any text.
+        reference: It is the server that the SDK and the frameworks' own classes are made for: it understands all they
+            send, and may be sent the SDK's own headers.
         retention: Seconds a stored response is kept, `None` where unknown.
     """
 
@@ -93,6 +95,7 @@ class ServerProfile:
     health: str | None = None
     refuses: frozenset[str] = frozenset()
     demands: frozenset[Literal["instructions", "store", "stream"]] = frozenset()
+    reference: bool = False
     retention: int | None = None
 
 
@@ -105,6 +108,7 @@ _PROFILES: Final = (
         hosts=("api.openai.com",),
         base_url_env="OPENAI_BASE_URL",
         api_key_env="OPENAI_API_KEY",
+        reference=True,
         state="server",
         echoes_previous_id=True,
         allowed_tools=True,

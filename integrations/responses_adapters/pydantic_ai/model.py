@@ -127,9 +127,7 @@ class ResponsesModel(OpenAIResponsesModel):
             provider = cast("Provider[AsyncOpenAI]", infer_provider(provider))
         self.server: ServerProfile = server_of(provider)
         # A provider brought along for OpenAI itself means: the stock class's requests, byte for byte.
-        self._as_stock = self.server.name == "openai" and not isinstance(
-            provider, ResponsesProvider
-        )
+        self._as_stock = self.server.reference and not isinstance(provider, ResponsesProvider)
         self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
         self._translated: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock

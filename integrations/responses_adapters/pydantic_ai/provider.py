@@ -75,7 +75,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
-            default_headers=None if self.server.name == "openai" else _NOT_OPENAI,
+            default_headers=None if self.server.reference else _NOT_OPENAI,
             http_client=translated(
                 http_client, self.server, endpoint.base_url, pool=self._pool, variables=variables
             ),
@@ -83,7 +83,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         super().__init__(
             self.server.name,
             openai_client=client,
-            profile=OpenAIProvider.model_profile if self.server.name == "openai" else None,
+            profile=OpenAIProvider.model_profile if self.server.reference else None,
         )
 
     async def health(self) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def with_server_facts(
 
 def _facts(server: ServerProfile) -> ModelProfile:
     facts = OpenAIModelProfile()
-    if server.name == "openai":
+    if server.reference:
         return facts
     facts["openai_responses_supports_websocket"] = False
     if server.encrypted_reasoning != "by_model":

@@ -167,7 +167,7 @@ def refuse_unsupported(settings: Mapping[str, Any], server: ServerProfile) -> No
             raise UserError(f'server "{server.name}" refuses {name}: {_INSTEAD[name]}')
     if settings.get("openai_store") is False and server.store == "always":
         raise UserError(f'server "{server.name}" stores every response: {_INSTEAD["store"]}')
-    if settings.get("openai_transport") == "websocket" and server.name != "openai":
+    if settings.get("openai_transport") == "websocket" and not server.reference:
         raise UserError(
             f'server "{server.name}" is spoken to over HTTP only: leave out openai_transport="websocket"'
         )
