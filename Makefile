@@ -5,8 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python -m
 READY = $(VENV)/ready
+BENCH = .venv-bench
+AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
 
-.PHONY: help demo test cookbook check coverage verify-types test-extras clean
+.PHONY: help demo test cookbook check coverage verify-types test-extras bench peers clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +42,15 @@ verify-types: $(READY) ## list the public names whose types are not fully known
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
 	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv
 
+bench: peers ## what the fake costs in CPU time, beside two other mocks, in a virtualenv of their own
+	@mkdir -p build
+	@$(BENCH)/bin/python tests/benchmarks/fake_backend.py --json build/fake_backend.json
+
+peers: $(BENCH)/ready
+	@if command -v npm >/dev/null && ! test -d $(AIMOCK); then \
+	    npm install --silent --no-audit --no-fund --prefix $(BENCH) @copilotkit/aimock@1.43.0; \
+	fi
+
 clean: ## remove the virtualenv, caches and build output
 	rm -rf .venv .venv-* build dist .coverage .coverage.* .hypothesis .*_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -55,5 +66,15 @@ $(READY): pyproject.toml
 	    && $(RUN) pip install --quiet --upgrade 'pip>=25.1' \
 	    && $(RUN) pip install --quiet --editable '.[all]' --group dev; \
 	  } >$(VENV)/setup.log 2>&1 || { echo failed; cat $(VENV)/setup.log; exit 1; }
+	@touch $@
+	@echo done
+
+$(BENCH)/ready: pyproject.toml
+	$(if $(filter ok,$(python_version)),,$(need_python))
+	@printf 'Setting up $(BENCH) (about a minute the first time) ... '
+	@mkdir -p $(BENCH)
+	@{ "$(PYTHON)" -m venv $(BENCH) \
+	    && $(BENCH)/bin/pip install --quiet --editable '.[testing]' pytest pytest-httpx2==1.0.0; \
+	  } >$(BENCH)/setup.log 2>&1 || { echo failed; cat $(BENCH)/setup.log; exit 1; }
 	@touch $@
 	@echo done
