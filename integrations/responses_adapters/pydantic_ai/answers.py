@@ -11,10 +11,12 @@ from openai.types import responses
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 
+from ..errors import BackgroundTimeoutError
 from ..protocol.dialect import EXTENSION, ITEM_TYPES, RUNNING, Reader
 
 __all__ = [
     "READER",
+    "check_deadline",
     "check_usable",
     "from_the_start",
     "kept_details",
@@ -124,6 +126,24 @@ def timed_out(job: ModelResponse) -> bool:
     """Whether the job has run longer than its caller wanted to wait."""
     deadline = (job.provider_details or {}).get("poll_deadline")
     return deadline is not None and time.time() > deadline
+
+
+def check_deadline(
+    job: ModelResponse, settings: Mapping[str, Any], server: str, base_url: str
+) -> None:
+    """Stop waiting for a job that has run longer than its caller wanted to wait.
+
+    Raises:
+        BackgroundTimeoutError: It has.
+    """
+    if timed_out(job):
+        raise BackgroundTimeoutError(
+            f"response {job.provider_response_id} is still running after"
+            f" {settings.get('responses_poll_timeout')} s; it goes on at {base_url}, and running the agent on the"
+            " same messages waits again",
+            response_id=job.provider_response_id,
+            server=server,
+        )
 
 
 def from_the_start(messages: list[ModelMessage], job: ModelResponse | None) -> list[ModelMessage]:

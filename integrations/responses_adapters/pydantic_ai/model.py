@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Final, Self, TypeVar, cast
 
 import httpx2
-from openai import APIError, AsyncOpenAI
+from openai import AsyncOpenAI
 from openai.types import responses
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from pydantic_ai import RunContext
@@ -33,11 +33,11 @@ from pydantic_ai.profiles import ModelProfileSpec
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 
-from ..errors import BackgroundTimeoutError, ChainLostError
+from ..errors import ChainLostError
 from ..profiles import ServerProfile
-from ..protocol.advice import advise
 from .amnesia import SETUP, Anchor, Memory, setup_of
 from .answers import (
+    check_deadline,
     check_usable,
     from_the_start,
     kept_details,
@@ -47,7 +47,7 @@ from .answers import (
     timed_out,
 )
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
-from .retries import may_have_been_accepted, retry_delay, says_lost
+from .retries import advised, retry_delay, says_lost
 from .settings import (
     ResponsesModelSettings,
     check_names,
@@ -319,15 +319,12 @@ class ResponsesModel(OpenAIResponsesModel):
         if settings.get("openai_conversation_id") is not None:
             return
         refused = _WIRE_CHAIN in self.server.refuses or settings.get("openai_store") is False
-        if refused or chaining == "never":
+        forgets = self._memory.forgets and chaining == "auto"
+        if refused or forgets or chaining == "never":
             if seed == "auto":
                 del settings[_CHAIN]
-        elif seed is None and (chaining == "always" or (chaining == "auto" and self._trusts)):
+        elif seed is None and (chaining == "always" or (chaining == "auto" and self._chains)):
             settings[_CHAIN] = "auto"
-
-    @property
-    def _trusts(self) -> bool:
-        return self._chains and not self._memory.forgets
 
     def _for(
         self,
@@ -342,14 +339,7 @@ class ResponsesModel(OpenAIResponsesModel):
         refuse_unsupported(model._given, self.server)
         model._job = None if self._as_stock else running_job(messages, self.system)
         if model._job is not None:
-            if timed_out(model._job):
-                raise BackgroundTimeoutError(
-                    f"response {model._job.provider_response_id} is still running after"
-                    f" {model._given.get('responses_poll_timeout')} s; it goes on at {self.base_url}, and running the"
-                    " agent on the same messages waits again",
-                    response_id=model._job.provider_response_id,
-                    server=self.server.name,
-                )
+            check_deadline(model._job, model._given, self.server.name, self.base_url)
             return model, given
         last = self._last_answer(messages)
         unstored = model._given.get("openai_store") is False or (
@@ -359,7 +349,8 @@ class ResponsesModel(OpenAIResponsesModel):
         model._continues = model._chain(given)
         if (unstored or inherited) and model._continues:
             model._replays = True
-        if self._trusts and model._given.get("responses_chaining") != "always":
+        trusts = self._as_stock or model._given.get("responses_chaining") == "always"
+        if model._continues == "auto" and not trusts:
             model._setup = setup_of(parameters)
             if last is not None:
                 model._anchor = Anchor.of(last, messages, model._setup, model._given)
@@ -415,17 +406,11 @@ class ResponsesModel(OpenAIResponsesModel):
         raise self._advised(error)
 
     def _advised(self, error: ModelAPIError) -> ModelAPIError:
-        """The error, with a message that says what to do; its class and body stay upstream's."""
-        cause = error.__cause__
-        if isinstance(cause, APIError) and not self._as_stock:
-            advised = advise(
-                cause,
-                base_url=self.base_url,
-                model=self.model_name,
-                api_key_env=self.server.api_key_env,
-            )
-            error.message = advised.message
-            if self._retries and may_have_been_accepted(error):
-                error.message += "; it may have been accepted, so it was not sent again"
-            error.args = (error.message,)
-        return error
+        if self._as_stock:
+            return error
+        return advised(
+            error,
+            base_url=self.base_url,
+            api_key_env=self.server.api_key_env,
+            retries=self._retries > 0,
+        )

@@ -1,10 +1,11 @@
-"""When a request may be sent again: only if it is certain that the first one started no work, or was in vain."""
+"""What an error means: whether the request may be sent again, for that must never pay twice, and what to do."""
 
 from __future__ import annotations
 
 import random
 from typing import Final
 
+from openai import APIError
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelConnectionError,
@@ -12,9 +13,10 @@ from pydantic_ai.exceptions import (
     ModelQuotaExceededError,
 )
 
+from ..protocol.advice import advise
 from ..protocol.failure import read_failure
 
-__all__ = ["may_have_been_accepted", "retry_delay", "says_lost"]
+__all__ = ["advised", "retry_delay", "says_lost"]
 
 _REFUSED: Final = frozenset({409, 429, 500, 502, 503, 529})
 """Statuses with which a server says that it did not do the work; 408 and 504 say only that it took too long."""
@@ -44,11 +46,34 @@ def retry_delay(error: ModelAPIError, attempt: int) -> float | None:
     return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
 
 
-def may_have_been_accepted(error: ModelAPIError) -> bool:
+def _may_have_been_accepted(error: ModelAPIError) -> bool:
     """Whether the server may be doing the work although no answer came."""
     if isinstance(error, ModelConnectionError):
         return error.phase not in _UNSENT
     return isinstance(error, ModelHTTPError) and error.status_code in {408, 504}
+
+
+def advised(
+    error: ModelAPIError, *, base_url: str, api_key_env: str | None, retries: bool
+) -> ModelAPIError:
+    """The error, with a message that says what to do; its class and body stay upstream's.
+
+    Args:
+        error: What the request ended with.
+        base_url: Where it went.
+        api_key_env: The environment variable of the key.
+        retries: Whether requests are sent again at all.
+    """
+    cause = error.__cause__
+    if isinstance(cause, APIError):
+        model = error.model_name
+        error.message = advise(
+            cause, base_url=base_url, model=model, api_key_env=api_key_env
+        ).message
+        if retries and _may_have_been_accepted(error):
+            error.message += "; it may have been accepted, so it was not sent again"
+        error.args = (error.message,)
+    return error
 
 
 def says_lost(error: ModelAPIError) -> bool:
