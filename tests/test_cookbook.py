@@ -155,9 +155,15 @@ def unchanged_process(
 
 @pytest.mark.parametrize("recipe", PROGRAMS, ids=by_name)
 def test_a_recipe_prints_what_it_promises(
-    recipe: Recipe, capsys: pytest.CaptureFixture[str], unchanged_process: None, tmp_path: Path
+    recipe: Recipe,
+    capsys: pytest.CaptureFixture[str],
+    unchanged_process: None,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     command = recipe.command
+    if "DATABASE_URL" in recipe.source:
+        os.environ["DATABASE_URL"] = request.getfixturevalue("postgresql")
     if command[0] == "-m":
         options = command[2:]
         if recipe.path.stem in SCRIPTS:

