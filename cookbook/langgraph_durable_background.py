@@ -38,7 +38,7 @@ THREAD: Any = {"configurable": {"thread_id": "report-7"}}
 def step(database: Path, value: Any) -> Any:
     """What one process does: open the database, build the graph, go one step on, end.
 
-    PostgreSQL: `PostgresSaver.from_conn_string(...)` of langgraph-checkpoint-postgres, and nothing else.
+    On PostgreSQL, and in two processes: langgraph_postgres.py.
     """
     node = ResponsesNode(MODEL, background=Background(wait="interrupt"))
     builder = StateGraph(MessagesState)
