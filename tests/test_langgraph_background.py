@@ -13,7 +13,9 @@ import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphDrained
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import RunControl
 from langgraph.types import Command, RetryPolicy
 
 from responses_adapters.errors import BackgroundTimeoutError, ResponseFailedError
@@ -116,6 +118,30 @@ async def test_a_resumed_run_does_not_submit_again(
     app = graph(saver=InMemorySaver())
     with pytest.raises(openai.APIStatusError):
         await app.ainvoke(QUESTION, THREAD) if asynchronous else app.invoke(QUESTION, THREAD)
+    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
+    assert state["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_drained_run_leaves_the_response_running_for_the_next(
+    asynchronous: bool, responses_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses_backend.background(polls=3).reply("done")
+    app, control = graph(saver=InMemorySaver()), RunControl()
+
+    def drain_at_the_first_wait(event: Any) -> None:
+        control.request_drain("deploy")
+
+    monkeypatch.setattr(background, "tell_graph", drain_at_the_first_wait)
+    run = {"control": control}
+    with pytest.raises(GraphDrained, match="deploy"):
+        await app.ainvoke(QUESTION, THREAD, **run) if asynchronous else app.invoke(
+            QUESTION, THREAD, **run
+        )
+    assert polls(responses_backend) == 1
+    assert not any(each.path.endswith("/cancel") for each in responses_backend.requests)
     monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
     state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
     assert state["messages"][-1].text == "done"

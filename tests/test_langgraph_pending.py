@@ -6,8 +6,10 @@ import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import GraphDrained
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.runtime import RunControl
 
 from responses_adapters.errors import ConfigurationError, ResponseFailedError
 from responses_adapters.langgraph import Background, ResponsesNode, add_responses
@@ -131,3 +133,16 @@ def test_the_same_input_again_adopts_what_is_pending(responses_backend: Backend)
 def test_the_name_of_the_waiting_node_is_taken() -> None:
     with pytest.raises(ConfigurationError, match="the waiting node"):
         add_responses(StateGraph(MessagesState), "model.poll", ResponsesNode("m", api_key="sk-x"))
+
+
+def test_a_drained_run_leaves_the_pending_response_to_the_next(responses_backend: Backend) -> None:
+    responses_backend.background(polls=3).reply("done")
+    app, control = graph(), RunControl()
+    events = app.stream(says("hi"), THREAD, control=control, stream_mode="custom")
+    assert next(events)["type"] == "responses_adapters.waiting"
+    control.request_drain("deploy")
+    with pytest.raises(GraphDrained, match="deploy"):
+        list(events)
+    assert cancelled(responses_backend) == []
+    assert app.invoke(None, THREAD)["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1

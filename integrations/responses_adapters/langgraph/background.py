@@ -12,15 +12,16 @@ import hashlib
 import json
 import warnings
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, cast
 
 from langchain_core.runnables import ensure_config
+from langgraph.errors import GraphDrained
 from langgraph.func import task
-from langgraph.runtime import get_runtime
+from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
 from ..errors import ResponseFailedError
@@ -88,8 +89,8 @@ class Submission:
         """A submission of the graph task that is running, or of none; or the one that a graph keeps itself."""
         if (given := given_submission.get()) is not None:
             return given(background)
-        configurable = ensure_config().get("configurable") or {}
-        info = get_runtime().execution_info if _CALL in configurable else None
+        configurable, runtime = _configurable(), _runtime()
+        info = runtime.execution_info if runtime is not None else None
         if info is None:
             return cls(background, tells=tells)
         if configurable.get(_DURABILITY) == "exit":
@@ -125,16 +126,31 @@ class Submission:
         return reply
 
     def before_poll(self) -> bool:
-        """Called before each wait for the response; whether to go on waiting here, rather than park the graph."""
+        """Called before each wait for the response; whether to go on waiting here, rather than park the graph.
+
+        Raises:
+            GraphDrained: The run is to end; a resumed one waits for the same response.
+        """
         if self.background.wait == "interrupt":
             interrupt({"response_id": self.response_id, "status": self.status})
             return False
-        if self.task is not None:
-            get_runtime().heartbeat()
+        if (runtime := _runtime()) is not None:
+            if runtime.drain_requested:
+                raise GraphDrained(runtime.drain_reason or "shutdown")
+            runtime.heartbeat()
         if self.tells:
             waiting = {"response_id": self.response_id, "status": self.status}
             tell_graph({"type": "responses_adapters.waiting", **waiting})
         return True
+
+
+def _configurable() -> Mapping[str, Any]:
+    return ensure_config().get("configurable") or {}
+
+
+def _runtime() -> Runtime[Any] | None:
+    """The runtime of the graph around this call, `None` outside of graphs."""
+    return get_runtime() if _CALL in _configurable() else None
 
 
 given_submission: ContextVar[Callable[[Background], Submission] | None] = ContextVar(
