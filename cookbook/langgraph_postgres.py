@@ -32,7 +32,7 @@ from langgraph.types import Command
 from responses_adapters.langgraph import Background, ResponsesNode
 
 MODEL = os.environ.get("RESPONSES_MODEL", "gpt-5.2")
-DATABASE = os.environ.get("DATABASE_URL", "postgresql://localhost/threads")
+DATABASE = os.environ.get("DATABASE_URL", "")
 THREAD: Any = {"configurable": {"thread_id": "report-8"}}
 
 
@@ -69,6 +69,8 @@ def told(state: Any) -> str:
 
 
 def main() -> None:
+    if not DATABASE:
+        sys.exit("Set DATABASE_URL to your database, such as postgresql://localhost/threads.")
     if len(sys.argv) > 1:
         print({"submit": submit, "resume": resume}[sys.argv[1]]())
         return
