@@ -17,7 +17,7 @@ from responses_adapters.testing.transport import Handler, make_transport
 
 KEY = "fake-key-0123456789"
 
-IDENTITY = {"name", "base_url", "hosts", "base_url_env", "api_key_env"}
+IDENTITY = {"name", "base_url", "hosts", "base_url_env", "api_key_env", "reference"}
 """What an address says of itself."""
 
 NOT_MEASURABLE = {"retention"}
