@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
+from langchain_core.runnables.base import RunnableBindingBase
 from langgraph.runtime import Runtime, get_runtime
 
 from ..errors import ConfigurationError, MaxIterationsError
@@ -136,6 +137,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
                 f"the model has had {turns} turns since the last user message (max_iterations={self._max_iterations}):"
                 " raise the limit, or look at the tool outputs that keep it going",
                 response_id=last_response_id(messages),
+                server=_server_name(self.model),
             )
 
     def _for_run(self, value: Any, state: Any) -> Any:
@@ -164,6 +166,13 @@ class _NodeTurn(NamedTuple):
     messages: list[BaseMessage]
     added: list[BaseMessage]
     settings: dict[str, Any]
+
+
+def _server_name(model: Any) -> str:
+    while isinstance(model, RunnableBindingBase):
+        model = model.bound
+    name: str = model.server_profile.name
+    return name
 
 
 def _read(state: Any, key: str) -> Any:

@@ -124,6 +124,11 @@ class Ledger:
             and stamp.get("scope") == self.scope
         )
 
+    @property
+    def newest_id(self) -> str | None:
+        """The newest response whose stamp claims to belong here."""
+        return self._snapshots[-1][1].get("id") if self._snapshots else None
+
     def plan(self, *, inherits_instructions: bool = False) -> Plan:
         """Continue the newest response that still fits the messages; replay everything if none does."""
         why = "first turn" if not self._snapshots else "no earlier response fits the messages"

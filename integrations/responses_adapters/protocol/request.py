@@ -7,7 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..errors import ConfigurationError, ContextMismatchError, UnsupportedByServerError
+from ..errors import (
+    ConfigurationError,
+    ContextMismatchError,
+    DanglingToolCallError,
+    UnsupportedByServerError,
+)
 from ..profiles import ServerProfile
 from .chain import Entry, Plan
 from .items import Item, open_calls, portable, prune_compacted, repair, unstored
@@ -121,7 +126,11 @@ def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
     profile = turn.profile
     body = {key: value for key, value in turn.body.items() if value is not None}
     _refuse(body, profile)
-    body["input"] = _input(turn, plan)
+    try:
+        body["input"] = _input(turn, plan)
+    except DanglingToolCallError as error:
+        error.server, error.response_id = profile.name, turn.ledger.newest_id
+        raise
     if turn.instructions and plan.repeat_instructions:
         if "instructions" in profile.refuses:
             system = {"type": "message", "role": "system", "content": turn.instructions}
