@@ -427,7 +427,10 @@ def test_known_servers_survive_the_file_they_are_saved_in(tmp_path: Path) -> Non
         ("name = 'x'\nstate = 'kept'", "state = 'kept', but it has to be 'server' or 'replay'"),
         ("name = 'x'\nstreams = 1", "streams = 1, but it has to be bool"),
         ("name = 'x'\nrefuses = 'stream'", "refuses = 'stream', but it has to be a list"),
-        ("name = 'x'\ndemands = ['streem']", "it has to be a list of 'instructions', 'store', 'stream'"),
+        (
+            "name = 'x'\ndemands = ['streem']",
+            "it has to be a list of 'instructions', 'store', 'stream'",
+        ),
         ("name = 'x'\nretention = true", "retention = True, but it has to be int"),
     ],
 )
