@@ -435,3 +435,41 @@ def test_what_is_not_stored_asks_for_its_reasoning_sealed(
     body = {"model": "m", "store": False, "reasoning": reasoning}
     played = play(turn(profile=SERVERS[server], body=body), response(store=False))
     assert played.bodies[0].get("include") == include
+
+
+def in_conversation(**options: Any) -> Turn:
+    entries = [Entry(b"one")]
+    place: dict[str, Any] = {"key": b"k", "chain": "c", "scope": "s", "conversation": "conv_1"}
+    stamp = Ledger(entries, **place).seal(b"first", response_id="resp_1", anchor=True, facts={})
+    ledger = Ledger([*entries, Entry(b"first", stamp), Entry(b"two")], **place)
+    return turn(**{"ledger": ledger, "body": {"model": "m", "conversation": "conv_1"}, **options})
+
+
+def test_a_conversation_gets_what_is_new_and_no_id_to_continue() -> None:
+    echo = {"conversation": {"id": "conv_1"}, "previous_response_id": None}
+    played = play(in_conversation(), response(**echo))
+    assert played.bodies == [
+        {"model": "m", "conversation": "conv_1", "input": [message("two")], "stream": False}
+    ]
+    assert played.outcome is not None
+    assert played.outcome.how == "delta"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_without_the_conversation_is_discarded_and_nothing_sent_again(
+    stream: bool,
+) -> None:
+    body = response(conversation=None)
+    answers = [EVENTS, [{"type": "response.created", "response": body}]] if stream else [body]
+    played = Played()
+    with pytest.raises(ContextMismatchError, match="conv_1; the answer was discarded"):
+        play(in_conversation(stream=stream), *answers, played=played)
+    assert len(played.bodies) == 1
+    assert played.shown == []
+
+
+def test_what_a_conversation_holds_says_nothing_about_ids() -> None:
+    given = in_conversation()
+    play(given, response(conversation={"id": "conv_1"}))
+    assert given.memory.kind == "unknown"
+    assert given.memory.heads == {"conv_1": "resp_9"}
