@@ -213,7 +213,7 @@ READERS = st.builds(Reader, mirror_reasoning=st.booleans())
 
 @given(body=OBJECTS, request=st.none() | OBJECTS, reader=READERS)
 @example(body={"status": []}, request=None, reader=Reader())
-@example(body={"output": [{"type": []}]}, request=None, reader=Reader())
+@example(body={"output": [{"type": ["message"]}]}, request=None, reader=Reader())
 @example(
     body={"output": [{"type": "new"}], "responses_adapters": []}, request=None, reader=Reader()
 )
@@ -229,13 +229,13 @@ def test_no_json_object_is_too_odd_for_a_response(
     events=st.lists(EVENTS, max_size=5), request=st.none() | st.just({"model": "m"}), reader=READERS
 )
 @example(
-    events=[{"type": "response.output_text.delta", "content_index": [], "delta": "a"}],
+    events=[{"type": "response.output_text.delta", "content_index": [0], "delta": "a"}],
     request={},
     reader=Reader(),
 )
 @example(
     events=[
-        {"type": "response.output_item.added", "item": {"type": "new", "id": []}},
+        {"type": "response.output_item.added", "item": {"type": "new", "id": ["x"]}},
         {"type": "response.output_item.added", "item": {"type": "message", "id": "m"}},
         {"type": "response.output_text.delta", "item_id": [], "delta": "a"},
     ],
@@ -244,7 +244,11 @@ def test_no_json_object_is_too_odd_for_a_response(
 )
 @example(
     events=[
-        {"type": "response.output_item.added", "item": {"type": "function_call", "arguments": {}}},
+        {
+            "type": "response.output_item.added",
+            "item": {"type": "function_call", "arguments": {"x": 1}},
+        },
+        {"type": "response.function_call_arguments.done", "arguments": "{}"},
         {"type": "response.output_item.done", "item": {"type": "message", "summary": 1}},
         {"type": "response.output_item.done", "item": {"type": "mcp_call", "content": ["x"]}},
         {"type": "response.completed", "response": {"status": {}}},
