@@ -222,6 +222,14 @@ def test_a_count_that_covers_the_anchor_and_its_answer_never_proves_loss() -> No
     )
 
 
+def test_a_long_delta_of_more_tokens_than_it_looks_proves_nothing() -> None:
+    long = Expectation(held=400, lost=250, least=220)
+    assert long.apart
+    assert not long.separable
+    response = {"usage": {"input_tokens": 380, "output_tokens": 1}}
+    assert judge(response, long, SERVERS["generic"]) == "unknown"
+
+
 def test_a_null_echo_proves_loss_only_where_the_server_echoes() -> None:
     assert judge({"previous_response_id": None}, None, SERVERS["openai"]) == "lost"
     assert judge({"previous_response_id": None}, None, SERVERS["generic"]) == "unknown"

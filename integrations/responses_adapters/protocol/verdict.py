@@ -22,6 +22,9 @@ _MIN_SEPARATION: Final = 24
 _MIN_SHARE: Final = 0.25
 """Share of the larger expectation that must separate them: estimates are rougher than that is wide."""
 
+_DENSITY: Final = 2
+"""How often the estimated delta must fit between them: code or Chinese has more tokens a character than prose."""
+
 _MAX_PROOFS: Final = 2
 """Proving turns that may come out undecided before a server of unknown kind is replayed for good."""
 
@@ -67,10 +70,15 @@ class Expectation:
     least: float = float("inf")
 
     @property
-    def separable(self) -> bool:
-        """Whether a count can tell the two apart."""
+    def apart(self) -> bool:
+        """Whether the two are far enough apart for a count to be near one of them."""
         gap = self.held - self.lost
         return gap >= _MIN_SEPARATION and gap >= _MIN_SHARE * self.held
+
+    @property
+    def separable(self) -> bool:
+        """Whether a count can prove either of the two, whatever the new text is made of."""
+        return self.apart and self.held - self.lost >= _DENSITY * (self.held - self.least)
 
 
 def expect(
@@ -119,13 +127,14 @@ def judge(
     if profile.echoes_previous_id and response.get(echo, "") is None:
         return "lost"
     tokens = usage_tokens(response)
-    if expectation is None or tokens is None or not expectation.separable:
+    if expectation is None or tokens is None or not expectation.apart:
         return "unknown"
     counted = tokens[0]
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
         return "lost" if counted < expectation.least else "unknown"
-    return "held" if counted >= expectation.held - third else "unknown"
+    proven = expectation.separable and counted >= expectation.held - third
+    return "held" if proven else "unknown"
 
 
 def usage_tokens(response: Mapping[str, Any]) -> tuple[int, int] | None:
