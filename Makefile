@@ -3,15 +3,16 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+GROUP ?= dev
 RUN = $(VENV)/bin/python -m
 READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
 
-.PHONY: help demo test cookbook check coverage verify-types test-extras bench peers clean
+.PHONY: help demo test cookbook check coverage verify-types test-deep test-langchain test-extras bench peers clean
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## a room-booking agent in both frameworks, against a local fake server
 	@$(RUN) responses_adapters demo
@@ -39,6 +40,13 @@ coverage: $(READY) ## run the tests and list the lines and branches they miss
 verify-types: $(READY) ## list the public names whose types are not fully known
 	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
 
+test-deep: $(READY) ## play made-up threads on a real graph, 7,000 turns of them, new ones each time (minutes)
+	@$(RUN) pytest tests/test_langgraph_context.py -m deep -s
+
+test-langchain: ## run LangChain's own suites for chat models, in a virtualenv of their own
+	@$(MAKE) --no-print-directory VENV=.venv-langchain GROUP=langchain .venv-langchain/ready
+	@.venv-langchain/bin/python -m pytest tests/standard_suites.py --benchmark-disable
+
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
 	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv
 
@@ -64,7 +72,7 @@ $(READY): pyproject.toml
 	@mkdir -p $(VENV)
 	@{ "$(PYTHON)" -m venv $(VENV) \
 	    && $(RUN) pip install --quiet --upgrade 'pip>=25.1' \
-	    && $(RUN) pip install --quiet --editable '.[all]' --group dev; \
+	    && $(RUN) pip install --quiet --editable '.[all]' --group $(GROUP); \
 	  } >$(VENV)/setup.log 2>&1 || { echo failed; cat $(VENV)/setup.log; exit 1; }
 	@touch $@
 	@echo done
