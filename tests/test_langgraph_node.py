@@ -710,14 +710,15 @@ def test_a_misspelt_call_option_is_refused(responses_backend: Backend) -> None:
         loop(node(model_settings={"temperatur": 1})).invoke(says("hi"))
 
 
+@pytest.mark.parametrize("named", [{}, {"server": "openai", "api_key": "own"}])
 def test_a_foreign_address_never_gets_the_openai_key(
-    monkeypatch: pytest.MonkeyPatch, responses_backend: Backend
+    monkeypatch: pytest.MonkeyPatch, responses_backend: Backend, named: dict[str, str]
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai-secret")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
     responses_backend.reply("hi")
-    loop(ResponsesNode("m", base_url="https://other.test/v1")).invoke(says("hi"))
+    loop(ResponsesNode("m", base_url="https://other.test/v1", **named)).invoke(says("hi"))
     assert "secret" not in str(responses_backend.creates[-1].headers)
 
 

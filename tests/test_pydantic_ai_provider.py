@@ -106,7 +106,12 @@ async def test_a_client_of_the_caller_is_used_and_left_open(responses_backend: B
 
 @pytest.mark.parametrize(
     "address",
-    [{"base_url": "https://gw.test/v1"}, {"server": "ollama"}, {"server": "orq", "api_key": "own"}],
+    [
+        {"base_url": "https://gw.test/v1"},
+        {"server": "ollama"},
+        {"server": "orq", "api_key": "own"},
+        {"server": "openai", "base_url": "https://gw.test/v1", "api_key": "own"},
+    ],
 )
 async def test_openai_credentials_stay_with_openai(
     responses_backend: Backend, monkeypatch: pytest.MonkeyPatch, address: dict[str, str]

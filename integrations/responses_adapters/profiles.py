@@ -362,11 +362,19 @@ def _read_field(path: str | os.PathLike[str], name: str, value: Any, kind: Any) 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where requests go and with which key, settled once so that both rooms agree."""
+    """Where requests go and with which key, settled once so that both rooms agree.
+
+    Attributes:
+        profile: Facts about the server.
+        base_url: Address of the API, without a trailing slash.
+        api_key: The key, `None` where the server needs none.
+        is_home: The address is the server's own, so that what the environment holds for it may travel there.
+    """
 
     profile: ServerProfile
     base_url: str
     api_key: str | None
+    is_home: bool = False
 
 
 def resolve_endpoint(
@@ -399,7 +407,8 @@ def resolve_endpoint(
         )
     _check_address(base_url, profile)
     base_url = base_url.rstrip("/")
-    if api_key is None and profile.api_key_env is not None and _may_inherit(profile, base_url):
+    is_home = _is_home(profile, base_url)
+    if api_key is None and profile.api_key_env is not None and is_home:
         api_key = environment.get(profile.api_key_env) or None
     if api_key is None and _same_address(base_url, environment.get("OPENAI_BASE_URL")):
         api_key = environment.get("OPENAI_API_KEY") or None
@@ -409,11 +418,11 @@ def resolve_endpoint(
             f'no API key for server "{profile.name}" at {base_url}: pass api_key={variable}',
             server=profile.name,
         )
-    return Endpoint(profile=profile, base_url=base_url, api_key=api_key)
+    return Endpoint(profile=profile, base_url=base_url, api_key=api_key, is_home=is_home)
 
 
-def _may_inherit(profile: ServerProfile, base_url: str) -> bool:
-    """Whether this server's own key may be sent to this address."""
+def _is_home(profile: ServerProfile, base_url: str) -> bool:
+    """Whether this address is known to be the server's own: its key, organisation and project may go there."""
     known = [profile.base_url]
     if profile.base_url_env:
         known.append(os.environ.get(profile.base_url_env))

@@ -113,6 +113,7 @@ class OwnClients(Connection):
             endpoint.profile, endpoint.base_url, key=_stamp_key(stamp_secret or endpoint.api_key)
         )
         self._api_key = endpoint.api_key or _PLACEHOLDER_KEY
+        self._has_account = endpoint.profile.reference and endpoint.is_home
         self._headers = default_headers
         self._http_client = http_client
         self._http_async_client = http_async_client
@@ -125,7 +126,7 @@ class OwnClients(Connection):
     @property
     def tenant(self) -> tuple[str | None, str | None]:
         """OpenAI's own address follows the SDK's variables; they never travel to any other host."""
-        if self.profile.name != "openai":
+        if not self._has_account:
             return None, None
         return os.environ.get("OPENAI_ORG_ID"), os.environ.get("OPENAI_PROJECT_ID")
 

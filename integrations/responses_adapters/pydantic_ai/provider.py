@@ -75,7 +75,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
-            default_headers=None if self.server.reference else _NOT_OPENAI,
+            default_headers=None if self.server.reference and endpoint.is_home else _NOT_OPENAI,
             http_client=translated(
                 http_client, self.server, endpoint.base_url, pool=self._pool, variables=variables
             ),
