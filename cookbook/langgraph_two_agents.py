@@ -2,17 +2,18 @@
 
 Why: both read all messages; neither must continue the other's hidden reasoning or its server-side conversation.
 Each node is a chain of its own, so the second agent gets the first one's words as plain messages, and on the next
-round each sends what it has not seen yet. `previous_response_id` handed from node to node by hand gets this wrong.
+round each sends what it has not seen yet (everything, until a server at an unknown address has proven that it
+remembers; `server="openai"` would say so). `previous_response_id` handed from node to node by hand gets this wrong.
 
 Run: python -m responses_adapters run cookbook/langgraph_two_agents.py
      or, against a server: OPENAI_API_KEY=... python cookbook/langgraph_two_agents.py
 
 Prints:
     front_desk (replay, 1 sent): calls check_room
-    front_desk (delta, 1 sent): Here is the result. Check room (Birch): Birch is free.
+    front_desk (replay, 3 sent): Here is the result. Check room (Birch): Birch is free.
     kitchen (replay, 4 sent): calls lunch_price
     kitchen (delta, 1 sent): Here is the result. Check room (Birch): Birch is free. Lunch price (6): Lunch for 6 is 84 euros.
-    front_desk (delta, 4 sent): calls check_room
+    front_desk (replay, 8 sent): calls check_room
     front_desk (delta, 1 sent): Here is the result. Check room (Cedar): Cedar is free.
     kitchen (delta, 4 sent): calls lunch_price
     kitchen (delta, 1 sent): Here is the result. Check room (Cedar): Cedar is free. Lunch price (12): Lunch for 12 is 168 euros.

@@ -43,8 +43,13 @@ def _postgresql() -> Iterator[Any]:
 @pytest.fixture
 def postgresql(_postgresql: Any) -> str:
     """The address of an empty database."""
+    import psycopg
+
     name = f"test{next(_numbers)}"
-    _postgresql.psql(f"CREATE DATABASE {name};")
+    with psycopg.connect(_postgresql.get_uri(), autocommit=True) as connection:
+        connection.execute(
+            f"CREATE DATABASE {name}"
+        )  # its own psql fails below a path with a space
     return str(_postgresql.get_uri(name))
 
 
