@@ -12,6 +12,7 @@ Prints:
     You told me earlier: We are 8 people.
     You said: Which colour is this?
     schedules: ['0 0 9 * * 1']
+    run now: triggered
     schedules: []
 """
 
@@ -64,7 +65,10 @@ async def schedule_the_agent() -> None:
         made: Any = await client.post(schedules, body=mondays, cast_to=object)
         listed: Any = await client.get(schedules, cast_to=object)
         print("schedules:", [each["expression"] for each in listed["data"]])
-        await client.delete(f"{schedules}/{made['_id']}", cast_to=object)
+        mine = f"{schedules}/{made['_id']}"
+        ran: Any = await client.post(f"{mine}/execution", cast_to=object)  # now, beside its cadence
+        print("run now:", ran["status"])
+        await client.delete(mine, cast_to=object)
         listed = await client.get(schedules, cast_to=object)
         print("schedules:", listed["data"])
 

@@ -195,6 +195,18 @@ def test_a_schedule_is_made_listed_changed_and_deleted() -> None:
     assert send(be, "GET", "/v3/agents/other/schedules") == (200, {"data": []})
 
 
+def test_a_schedule_is_run_at_once_while_it_is_active() -> None:
+    be = orq()
+    _, made = send(be, "POST", SCHEDULES, HOURLY)
+    address = f"{SCHEDULES}/{made['_id']}"
+    triggered = {"status": "triggered", "schedule_id": made["_id"]}
+    assert send(be, "POST", f"{address}/execution") == (202, triggered)
+    send(be, "PATCH", address, {"is_active": False})
+    status, refused = send(be, "POST", f"{address}/execution")
+    assert (status, refused["error"]["code"]) == (400, "schedule_inactive")
+    assert send(be, "POST", f"{SCHEDULES}/none/execution")[0] == 404
+
+
 @pytest.mark.parametrize(
     ("kind", "expression", "status"),
     [

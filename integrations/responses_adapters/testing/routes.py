@@ -41,6 +41,7 @@ ENDPOINTS: dict[str, tuple[str, str, Endpoint]] = {
     "list_schedules": ("GET", "agents/*/schedules", schedules.list_schedules),
     "retrieve_schedule": ("GET", "agents/*/schedules/*", schedules.retrieve_schedule),
     "update_schedule": ("PATCH", "agents/*/schedules/*", schedules.update_schedule),
+    "run_schedule": ("POST", "agents/*/schedules/*/execution", schedules.run_schedule),
     "delete_schedule": ("DELETE", "agents/*/schedules/*", schedules.delete_schedule),
     "models": ("GET", "models", endpoints.models),
     "model": ("GET", "models/**", endpoints.model),

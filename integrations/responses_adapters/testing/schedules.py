@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .engine import Backend
 
 __all__ = [
-    "create_schedule", "delete_schedule", "list_schedules", "retrieve_schedule", "update_schedule",
+    "create_schedule", "delete_schedule", "list_schedules", "retrieve_schedule", "run_schedule",
+    "update_schedule",
 ]  # fmt: skip
 
 
@@ -65,6 +66,14 @@ def update_schedule(backend: Backend, recorded: Recorded, path: list[str]) -> Re
     found.update(type=kind, expression=expression, updated=_time(backend))
     found.update((name, body[name]) for name in _CHANGEABLE if name in body)
     return Reply.json(200, found)
+
+
+def run_schedule(backend: Backend, _: Recorded, path: list[str]) -> Reply:
+    """`POST /agents/{key}/schedules/{id}/execution`: run it now, whatever its cadence; the run itself is not shown."""
+    found = _find(backend, path)
+    if not found["is_active"]:
+        raise ApiError(400, "Schedule is inactive", code="schedule_inactive")
+    return Reply.json(202, {"status": "triggered", "schedule_id": found["_id"]})
 
 
 def delete_schedule(backend: Backend, _: Recorded, path: list[str]) -> Reply:

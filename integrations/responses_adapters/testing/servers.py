@@ -105,6 +105,7 @@ _ORQ: Final = replace(
             "list_schedules",
             "retrieve_schedule",
             "update_schedule",
+            "run_schedule",
             "delete_schedule",
         }
     ),
