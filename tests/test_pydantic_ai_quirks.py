@@ -476,6 +476,12 @@ async def test_18_and_19_a_background_response_is_polled_whether_or_not_its_echo
     assert [request.method for request in server.requests] == ["POST", "GET", "GET"]
 
 
+async def test_18_stock_polls_a_background_response_that_echoes_it() -> None:
+    waiting = answer(status="queued", usage=None, background=True)
+    server = Canned(waiting, answer(text(), background=True))
+    assert (await ask(stock(server, openai_background=True))).output == "hello"
+
+
 @pytest.mark.xfail(
     strict=True, reason="without an echo the job is submitted twice, or the run fails"
 )
@@ -507,6 +513,13 @@ async def test_21_a_job_that_is_gone_is_an_error_of_its_own() -> None:
     model = ours(server, openai_background=True, responses_poll_interval=0.0)
     with pytest.raises(SuspendedResponseExpired):
         await ask(model)
+
+
+async def test_21_stock_says_so_too_when_a_job_is_gone() -> None:
+    gone = Reply.json(404, {"error": {"message": "Response not found.", "type": "x"}})
+    server = Canned(answer(status="queued", usage=None, background=True), gone, gone)
+    with pytest.raises(SuspendedResponseExpired):
+        await ask(stock(server, openai_background=True))
 
 
 async def test_21b_waiting_ends_at_the_time_out_and_leaves_the_job_running() -> None:
