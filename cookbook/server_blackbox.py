@@ -4,7 +4,7 @@ Why: nothing is stored there, so each turn carries the thread, and with it the m
 and in order. The node does that; the graph is an ordinary one, with the tools of tools_workspace.py (copy both
 files, and read there what the tools refuse) and a guard that ends a loop after 8 model turns.
 
-Run: python -m responses_adapters run --server blackbox cookbook/server_blackbox.py
+Run: python -m responses_adapters run --script cookbook/server_blackbox.yaml cookbook/server_blackbox.py
      or, against the server: BLACKBOX_API_KEY=... python cookbook/server_blackbox.py
 
 Prints:

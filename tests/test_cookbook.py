@@ -33,58 +33,6 @@ from responses_adapters.tools import Toolbox, ToolError
 ROOT = Path(__file__).parents[1]
 COOKBOOK = ROOT / "cookbook"
 HANDBOOK = COOKBOOK / "README.md"
-SCRIPTS: dict[str, Any] = {
-    "server_blackbox": {
-        "server": "blackbox",
-        "rules": [
-            {
-                "text": "List the files",
-                "say": [
-                    {"call_tools": ["list_files", ["find_files", {"pattern": "*.py"}]]},
-                    "Four.",
-                ],
-            },
-            {
-                "text": "Read app.ini",
-                "say": [{"call_tool": {"name": "read_file", "path": "app.ini"}}, "It is on."],
-            },
-            {
-                "text": "Write 'hello'",
-                "say": [
-                    {"call_tool": {"name": "write_file", "path": "notes.txt", "text": "hello"}},
-                    {"call_tool": {"name": "read_file", "path": "notes.txt"}},
-                    "It says hello.",
-                ],
-            },
-            {
-                "text": "TODO",
-                "say": [{"call_tool": {"name": "search_text", "text": "TODO"}}, "There are two."],
-            },
-            {
-                "text": "debug off",
-                "say": [
-                    {
-                        "call_tool": {
-                            "name": "edit_file",
-                            "path": "app.ini",
-                            "old": "on",
-                            "new": "off",
-                        }
-                    },
-                    "It is off.",
-                ],
-            },
-            {
-                "text": "test_app.py",
-                "say": [
-                    {"call_tool": {"name": "run_command", "command": "python test_app.py"}},
-                    "Both tests pass.",
-                ],
-            },
-        ],
-    }
-}
-"""What the model says where its general rules would not do, as `--script` takes it."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +106,13 @@ def test_a_recipe_prints_what_it_promises(
     recipe: Recipe,
     capsys: pytest.CaptureFixture[str],
     unchanged_process: None,
-    tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     command = recipe.command
     if "DATABASE_URL" in recipe.source:
         os.environ["DATABASE_URL"] = request.getfixturevalue("postgresql")
     if command[0] == "-m":
-        options = command[2:]
-        if recipe.path.stem in SCRIPTS:
-            script = tmp_path / "script.yaml"
-            script.write_text(json.dumps(SCRIPTS[recipe.path.stem]))
-            options[1:1] = ["--script", str(script)]
-        assert main(options) == 0
+        assert main(command[2:]) == 0
     else:
         runpy.run_path(command[0], run_name="__main__")
 
