@@ -19,7 +19,7 @@ from pathlib import Path
 
 from openai import OpenAI
 
-from responses_adapters.profiles import resolve_endpoint
+from responses_adapters.endpoints import resolve_endpoint
 from responses_adapters.testing import openai_client
 from responses_adapters.testing.record import record_into
 from responses_adapters.testing.replay import Replay

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 from responses_adapters.__main__ import main
 from responses_adapters.doctor import UnusableServerError, diagnose, run
+from responses_adapters.endpoints import Endpoint
 from responses_adapters.errors import ConfigurationError
-from responses_adapters.profiles import SERVERS, Endpoint, ServerProfile, load_profile
+from responses_adapters.profiles import SERVERS, ServerProfile, load_profile
 from responses_adapters.testing import Backend, Frame, Reply, Request
 from responses_adapters.testing.server import ResponsesServer
 from responses_adapters.testing.transport import Handler, make_transport

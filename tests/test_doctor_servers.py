@@ -10,7 +10,8 @@ import openai
 import pytest
 
 from responses_adapters.doctor import Diagnosis, Verdict, diagnose
-from responses_adapters.profiles import SERVERS, Endpoint, ServerProfile
+from responses_adapters.endpoints import Endpoint
+from responses_adapters.profiles import SERVERS, ServerProfile
 from responses_adapters.testing import BEHAVIOURS, Backend, Context, Reply, Request, Turn
 from responses_adapters.testing.brain import RuleBrain
 from responses_adapters.testing.transport import Handler, make_transport

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from responses_adapters import ConfigurationError
-from responses_adapters.profiles import SERVERS, Endpoint
+from responses_adapters.endpoints import Endpoint
+from responses_adapters.profiles import SERVERS
 from responses_adapters.testing import Backend
 from responses_adapters.testing.record import record_into, redact
 from responses_adapters.testing.replay import Exchange, Replay

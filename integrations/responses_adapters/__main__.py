@@ -135,7 +135,7 @@ def _record_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    from .profiles import resolve_endpoint
+    from .endpoints import resolve_endpoint
     from .testing.record import record_into
     from .testing.server import environment
 

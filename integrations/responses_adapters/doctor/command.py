@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ..endpoints import Endpoint, resolve_endpoint
 from ..errors import ConfigurationError, MissingExtraError
-from ..profiles import Endpoint, dump_profile, resolve_endpoint
+from ..profiles import dump_profile
 from .chart import UnusableServerError
 from .report import as_json, named, print_report
 from .shell import diagnose, public_address
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace, *, http_client: Any = None) -> int:
         sys.stdout.write(json.dumps({"usable": False, "verdict": str(verdict)}, indent=2) + "\n")
         return _UNUSABLE
     address = public_address(endpoint.base_url)
-    found = replace(found, profile=named(found.profile, address))
+    known = replace(found.profile, base_url=address)
+    found = replace(found, profile=known if endpoint.is_home else named(found.profile, address))
     if saved is not None:
         Path(saved).write_text(dump_profile(found.profile), encoding="utf-8")
     if arguments.json:

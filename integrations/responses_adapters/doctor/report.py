@@ -19,12 +19,10 @@ _MARKS: Final = {True: "[green]yes[/]", False: "[red]no[/]", None: "[dim]-[/]"}
 
 
 def named(profile: ServerProfile, base_url: str) -> ServerProfile:
-    """The profile with its address, and with a name where the address belongs to no known server.
+    """The profile with its address and a name made from it, for a server that has no profile of its own.
 
-    A key is then looked for in a variable made from the name, such as `GATEWAY_EXAMPLE_API_KEY`.
+    A key is looked for in a variable made from the name, such as `GATEWAY_EXAMPLE_API_KEY`.
     """
-    if profile.name != "generic":
-        return dataclasses.replace(profile, base_url=base_url)
     parts = urlsplit(base_url)
     name = re.sub(r"[^a-z0-9]+", "-", (parts.netloc or "server").lower()).strip("-")
     variable = f"{name.replace('-', '_').upper()}_API_KEY"

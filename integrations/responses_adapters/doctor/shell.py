@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import openai
 
-from ..profiles import Endpoint
+from ..endpoints import Endpoint
 from ..protocol.advice import advise
 from ..protocol.sse import EventReader
 from .chart import TERMINAL, Answer, Call, Chart

@@ -13,8 +13,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict, PrivateAttr, SecretStr
 
+from ..endpoints import resolve_endpoint
 from ..errors import ConfigurationError
-from ..profiles import ServerProfile, resolve_endpoint
+from ..profiles import ServerProfile
 from ..protocol.chain import Ledger
 from ..protocol.request import conversation_id
 from ..protocol.turn import Turn

@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 import openai
 
+from ..endpoints import Endpoint
 from ..errors import ConfigurationError
-from ..profiles import Endpoint, ServerProfile, find_server
+from ..profiles import ServerProfile, find_server
 from ..protocol.chain import stamp_key
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.verdict import Memory

@@ -18,8 +18,9 @@ from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from ..endpoints import resolve_endpoint
 from ..errors import UnsupportedByServerError
-from ..profiles import ServerProfile, find_server, resolve_endpoint
+from ..profiles import ServerProfile, find_server
 from ..protocol.transport import (
     Variables,
     client_transport,

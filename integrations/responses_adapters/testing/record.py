@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from ..endpoints import Endpoint
 from ..errors import MissingExtraError
-from ..profiles import Endpoint
 from .asgi import Abort, Message, Receive, Send, error_json, read_body, send_whole
 from .replay import Exchange
 from .server import LoopbackServer
