@@ -1,6 +1,7 @@
 """Every recipe of the cookbook runs as it stands and prints what it promises, and the handbook keeps to the facts.
 
-`python tests/test_cookbook.py` writes the recipe index and the table of servers into the handbook.
+`python tests/test_cookbook.py` writes the recipe index, the table of servers and the figures of campaigns into the
+handbook. A campaign's figures are a file of `tests/figures/`: its `table` is a list of rows, each from heading to cell.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from responses_adapters.tools import Toolbox, ToolError
 ROOT = Path(__file__).parents[1]
 COOKBOOK = ROOT / "cookbook"
 HANDBOOK = COOKBOOK / "README.md"
+FIGURES = ROOT / "tests" / "figures"
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,18 @@ def filled_in(handbook: str) -> str:
 
     indexed = re.sub(r"(?s)(<!-- recipes: (.*?) -->).*?<!-- end -->", index, handbook)
     table = f"<!-- servers -->\n{servers_table()}\n<!-- end -->"
-    return re.sub(r"(?s)<!-- servers -->.*?<!-- end -->", lambda _: table, indexed)
+    served = re.sub(r"(?s)<!-- servers -->.*?<!-- end -->", lambda _: table, indexed)
+
+    def measured(found: re.Match[str]) -> str:
+        rows = json.loads((FIGURES / f"{found[2]}.json").read_text())["table"]
+        return "\n".join([found[1], markdown_table(rows), "<!-- end -->"])
+
+    return re.sub(r"(?s)(<!-- figures: (\w+) -->).*?<!-- end -->", measured, served)
+
+
+def markdown_table(rows: list[dict[str, str]]) -> str:
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def servers_table() -> str:
