@@ -82,7 +82,7 @@ $(BENCH)/ready: pyproject.toml
 	@printf 'Setting up $(BENCH) (about a minute the first time) ... '
 	@mkdir -p $(BENCH)
 	@{ "$(PYTHON)" -m venv $(BENCH) \
-	    && $(BENCH)/bin/pip install --quiet --editable '.[testing]' pytest pytest-httpx2==1.0.0; \
+	    && $(BENCH)/bin/pip install --quiet --editable '.[aiohttp,langgraph,pydantic-ai,testing]' pytest pytest-httpx2==1.0.0; \
 	  } >$(BENCH)/setup.log 2>&1 || { echo failed; cat $(BENCH)/setup.log; exit 1; }
 	@touch $@
 	@echo done
