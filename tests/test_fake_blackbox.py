@@ -1,36 +1,11 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from responses_adapters.testing import Backend, Request
-
-
-def send(
-    be: Backend, method: str, path: str, body: Any = None, headers: Any = None, **query: str
-) -> tuple[int, Any]:
-    raw = b"" if body is None else json.dumps(body).encode()
-    reply = be.handle(Request(method, path, query, headers or {}, raw))
-    assert isinstance(reply.body, bytes)
-    return reply.status, json.loads(reply.body) if reply.body else None
-
-
-def ask(be: Backend, text: Any = "hi", /, **fields: Any) -> tuple[int, Any]:
-    return send(be, "POST", PATH, {"model": "m", "input": text, **fields})
-
-
-def blocks(be: Backend, text: Any = "hi", /, **fields: Any) -> list[str]:
-    body = json.dumps({"model": "m", "input": text, "stream": True, **fields}).encode()
-    reply = be.handle(Request("POST", PATH, body=body))
-    assert not isinstance(reply.body, bytes), reply.body
-    return b"".join(frame.data for frame in reply.body).decode().strip("\n").split("\n\n")
-
-
-def datum(block: str) -> Any:
-    return json.loads(block.split("data: ", 1)[1])
-
+from asking import ask, blocks, datum, send
+from responses_adapters.testing import Backend
 
 PATH = "/v1/responses"
 CODEX = "openai/gpt-5.3-codex"

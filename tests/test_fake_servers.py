@@ -5,21 +5,8 @@ from typing import Any
 
 import pytest
 
+from asking import ask, send
 from responses_adapters.testing import BEHAVIOURS, Backend, Request, Turn
-
-
-def send(
-    be: Backend, method: str, path: str, body: Any = None, headers: Any = None, **query: str
-) -> tuple[int, Any]:
-    raw = b"" if body is None else json.dumps(body).encode()
-    reply = be.handle(Request(method, path, query, headers or {}, raw))
-    assert isinstance(reply.body, bytes)
-    return reply.status, json.loads(reply.body) if reply.body else None
-
-
-def ask(be: Backend, text: Any = "hi", /, **fields: Any) -> tuple[int, Any]:
-    return send(be, "POST", PATH, {"model": "m", "input": text, **fields})
-
 
 PATH = "/v1/responses"
 
