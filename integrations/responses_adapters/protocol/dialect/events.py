@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ...profiles import ServerProfile
 from .items import ANY_READER, EXTENSION, Json, Reader, normalize_item
 from .responses import FORGOTTEN, forgotten, keep, normalize_response
+from .streamed import Event, StreamedItem
 
 __all__ = ["EventNormalizer", "normalize_events"]
-
-Event: TypeAlias = Json
 
 _FAMILIES: Final = frozenset(
     """
@@ -56,17 +53,6 @@ _OPENS: Final = {
 _TRUNCATED: Final = "the stream ended before the response was complete, so the answer may be cut"
 
 
-@dataclass(slots=True)
-class _Item:
-    """One output item as far as it has been streamed: its JSON, and the texts that went out as deltas."""
-
-    index: int
-    json: Json
-    texts: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
-    done: bool = False
-    summarized: bool = False
-
-
 class EventNormalizer:
     """Feed it a server's events; it gives back canonical ones, the same objects where nothing has to change.
 
@@ -95,7 +81,7 @@ class EventNormalizer:
         self._opened = request is None
         self._ended = False
         self._response: Json = {}
-        self._items: dict[int, _Item] = {}
+        self._items: dict[int, StreamedItem] = {}
         self._unmapped: dict[object, Json] = {}
         self._events: list[Event] = []
 
@@ -226,18 +212,23 @@ class EventNormalizer:
         same = item == raw and event.get("output_index") == index
         normal = event if same else {**event, "type": kind, "output_index": index, "item": item}
         if kind.endswith("added"):
-            opened = self._items[index] = _Item(index, item)
+            opened = self._start(index, item)
             if item.get("arguments"):
                 opened.texts["function_call_arguments", 0].append(item["arguments"])
             return [normal]
         before: list[Event] = []
         if known is None:
-            known = self._items[index] = _Item(index, item)
-            before.append(_added(known))
+            known = self._start(index, item)
+            before.append(known.announcement())
         known.json = item
-        before += self._missing(known, item)
+        before += known.missing(item)
         known.done = True
         return [*before, normal]
+
+    def _start(self, index: int, item: Json) -> StreamedItem:
+        streamed = StreamedItem(index, item, mirrors=self._reader.mirror_reasoning)
+        self._items[index] = streamed
+        return streamed
 
     def _index(self, event: Event, raw: object) -> int:
         if isinstance(event.get("output_index"), int):
@@ -252,18 +243,18 @@ class EventNormalizer:
                     return index
         return max(self._items, default=-1) + 1
 
-    def _backfill(self, known: _Item | None, item: Json) -> list[Event]:
+    def _backfill(self, known: StreamedItem | None, item: Json) -> list[Event]:
         if known is None:
             index = max(self._items, default=-1) + 1
-            known = self._items[index] = _Item(index, item)
-            events = [_added(known), *self._missing(known, item)]
+            known = self._start(index, item)
+            events = [known.announcement(), *known.missing(item)]
         elif known.done:
             return []
         else:
             item = {**item, "id": known.json["id"]}
-            events = self._missing(known, item)
+            events = known.missing(item)
         known.done = True
-        return [*events, _event("output_item.done", known, item=item)]
+        return [*events, known.event("output_item.done", item=item)]
 
     # Pieces of items
 
@@ -281,8 +272,8 @@ class EventNormalizer:
             if not isinstance(index, int):
                 index = max(self._items, default=-1) + 1
             item = _blank(_OPENS[kind], event.get("item_id"), index)
-            known = self._items[index] = _Item(index, item)
-            before.append(_added(known))
+            known = self._start(index, item)
+            before.append(known.announcement())
         part = "summary_index" if "reasoning_summary" in kind else "content_index"
         number = event[part] if isinstance(event.get(part), int) else 0
         position = {} if "function_call" in kind else {part: number}
@@ -292,16 +283,13 @@ class EventNormalizer:
         family, _, step = kind.removeprefix("response.").rpartition(".")
         at = (family, next(iter(position.values()), 0))
         if step == "delta":
-            delta = event.get("delta")
-            if isinstance(delta, str):
-                known.texts[at].append(delta)
-            return [*before, normal, *self._mirrored(known, at, delta)]
+            return [*before, normal, *known.hear(at, event.get("delta"))]
         if step == "done":
             whole = event.get("text", event.get("arguments", event.get("refusal")))
-            before += self._rest(known, at, whole)
+            before += known.rest(at, whole)
         return [*before, normal]
 
-    def _owner(self, event: Event, kind: str) -> _Item | None:
+    def _owner(self, event: Event, kind: str) -> StreamedItem | None:
         for item in self._items.values():
             if event.get("item_id") and item.json.get("id") == event["item_id"]:
                 return item
@@ -315,49 +303,6 @@ class EventNormalizer:
         place = (event.get("item_id"), event.get("output_index"))
         return any(key in place for key in self._unmapped)
 
-    def _missing(self, known: _Item, item: Json) -> list[Event]:
-        """Deltas for what the finished item says and no delta has said."""
-        events: list[Event] = []
-        if item["type"] == "function_call":
-            return self._rest(known, ("function_call_arguments", 0), item["arguments"])
-        for family, parts in (
-            ("reasoning_summary_text", item.get("summary")),
-            ("", item.get("content")),
-        ):
-            for position, part in enumerate(parts if isinstance(parts, list) else ()):
-                said = part if isinstance(part, Mapping) else {}
-                text = said.get("text", said.get("refusal"))
-                name = family or str(said.get("type"))
-                if isinstance(text, str) and name in _FAMILIES:
-                    events += self._rest(known, (name, position), text)
-        return events
-
-    def _rest(self, known: _Item, at: tuple[str, int], whole: object) -> list[Event]:
-        said = "".join(known.texts[at])
-        if not isinstance(whole, str) or len(whole) <= len(said) or not whole.startswith(said):
-            return []
-        family, position = at
-        known.texts[at] = [whole]
-        place = {
-            "summary_index" if family == "reasoning_summary_text" else "content_index": position
-        }
-        if family == "function_call_arguments":
-            place = {}
-        delta = whole[len(said) :]
-        event = _event(f"{family}.delta", known, **place, delta=delta)
-        return [event, *self._mirrored(known, at, delta)]
-
-    def _mirrored(self, known: _Item, at: tuple[str, int], delta: object) -> list[Event]:
-        """Raw reasoning once more as a summary, where the client shows only summaries and has been told no other."""
-        family, position = at
-        if family == "reasoning_summary_text":
-            known.summarized = True
-        wanted = self._reader.mirror_reasoning and not known.summarized
-        if not wanted or family != "reasoning_text" or not isinstance(delta, str):
-            return []
-        known.texts["reasoning_summary_text", position].append(delta)
-        return [_event("reasoning_summary_text.delta", known, summary_index=position, delta=delta)]
-
 
 def normalize_events(
     events: Iterable[Event], request: Mapping[str, Any] | None = None, reader: Reader = ANY_READER
@@ -369,7 +314,7 @@ def normalize_events(
     yield from normalizer.finish()
 
 
-def _take(told: dict[int, _Item], item: Json) -> _Item | None:
+def _take(told: dict[int, StreamedItem], item: Json) -> StreamedItem | None:
     """The streamed item that is this item of the final response: the same id, else the first of its type."""
     same = [index for index, known in told.items() if known.json.get("id") == item.get("id")]
     alike = [index for index, known in told.items() if known.json.get("type") == item.get("type")]
@@ -380,23 +325,3 @@ def _take(told: dict[int, _Item], item: Json) -> _Item | None:
 def _blank(kind: str, identifier: object, index: int) -> Json:
     item = normalize_item({"type": kind, "id": identifier}, index, ANY_READER) or {}
     return {**item, "status": "in_progress"}
-
-
-def _event(name: str, known: _Item, **fields: object) -> Event:
-    return {
-        "type": f"response.{name}",
-        "item_id": known.json["id"],
-        "output_index": known.index,
-        **fields,
-    }
-
-
-def _added(item: _Item) -> Event:
-    started = {**item.json, "status": "in_progress"}
-    if started["type"] == "message":
-        started["content"] = []
-    elif started["type"] == "function_call":
-        started["arguments"] = ""
-    elif started["type"] == "reasoning":
-        started |= {"summary": [], "content": []}
-    return {"type": "response.output_item.added", "output_index": item.index, "item": started}
