@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ConfigurationError
-from ..tools import Toolbox, clean_name
+from ..tools import DecodedCall, Toolbox, clean_name
 from .hints import did_you_mean
 
 __all__ = ["BoundTools", "ToolCache", "tool_choice"]
@@ -26,13 +26,15 @@ class BoundTools:
 
     Attributes:
         definitions: The `tools` of each request.
-        decode: A call in the user's own terms.
     """
 
     def __init__(self, tools: Iterable[Any], *, strict: Strictness = None) -> None:
         self._toolbox = Toolbox(tools, strict="auto" if strict is None else strict)
-        self.definitions = self._toolbox.definitions
-        self.decode = self._toolbox.decode_call
+        self.definitions: list[dict[str, Any]] = self._toolbox.definitions
+
+    def decode(self, name: str, arguments: Any) -> DecodedCall:
+        """A call in the user's own terms."""
+        return self._toolbox.decode_call(name, arguments)
 
     def is_verbatim(self, name: str) -> bool:
         """Whether a call of this name means the same on the wire and to the user, so that it may go out in parts."""

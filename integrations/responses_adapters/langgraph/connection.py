@@ -47,7 +47,7 @@ class Connection(ABC):
         self.profile = profile
         self.base_url = base_url
         self.key = key
-        self.memory = Memory()
+        self.memory: Memory = Memory()
 
     @property
     @abstractmethod

@@ -11,8 +11,8 @@ from ..errors import ConfigurationError, MissingExtraError
 
 try:
     from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
-except ImportError as error:
-    raise MissingExtraError("langchain", "langchain") from error
+except ImportError as _missing:
+    raise MissingExtraError("langchain", "langchain") from _missing
 
 from .adopt import from_chat_openai, is_chat_openai
 from .chat_model import ChatResponses

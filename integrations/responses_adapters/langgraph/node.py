@@ -72,7 +72,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
             raise ConfigurationError(
                 f"{', '.join(options)}: these belong to the model; set them where {type(model).__name__} is made"
             )
-        self.model = responses_model(model, tools=tools)
+        self.model: Runnable[Any, AIMessage] = responses_model(model, tools=tools)
         self.name = name
         self._instructions = instructions
         self._settings = model_settings

@@ -97,7 +97,7 @@ class Ledger:
         conversation: str | None = None,
     ) -> None:
         self.entries = entries
-        self.chain = chain if conversation is None else f"conversation {conversation}"
+        self.chain: str = chain if conversation is None else f"conversation {conversation}"
         self.conversation = conversation
         self.scope = scope
         self._key = key
@@ -114,7 +114,7 @@ class Ledger:
                 snapshots.append((index, stamp, mac.copy()))
         self._prefix = mac
         self._snapshots = snapshots
-        self.base = self._find_base(seed)
+        self.base: str | None = self._find_base(seed)
 
     def owns(self, stamp: Stamp) -> bool:
         """Whether the stamp claims to belong to this conversation on this server."""

@@ -51,7 +51,7 @@ class Call:
         self._reader = reader
         self._variables = variables
         self._request: dict[str, Any] | None = None
-        self.content = b""
+        self.content: bytes = b""
 
     @classmethod
     def of(
@@ -148,7 +148,7 @@ class Frames:
     def __init__(self, normalizer: EventNormalizer) -> None:
         self._normalizer = normalizer
         self._buffer = bytearray()
-        self.closed = False
+        self.closed: bool = False
 
     def feed(self, data: bytes) -> bytes:
         """The frames that these bytes complete, translated."""

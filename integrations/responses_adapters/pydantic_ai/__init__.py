@@ -7,8 +7,8 @@ from ..errors import MissingExtraError
 try:
     import openai  # noqa: F401
     import pydantic_ai  # noqa: F401
-except ImportError as missing:
-    raise MissingExtraError("pydantic-ai", "pydantic-ai-slim") from missing
+except ImportError as _missing:
+    raise MissingExtraError("pydantic-ai", "pydantic-ai-slim") from _missing
 
 from .model import ResponsesModel
 from .provider import ResponsesProvider

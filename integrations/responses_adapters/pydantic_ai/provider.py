@@ -70,7 +70,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         variables: Variables | None = None,
     ) -> None:
         endpoint = resolve_endpoint(server, base_url=base_url, api_key=api_key)
-        self.server = endpoint.profile
+        self.server: ServerProfile = endpoint.profile
         self._users = 0
         self._pool = None if http_client else pool_transport(make_async_client=_client)
         client = AsyncOpenAI(

@@ -40,7 +40,7 @@ class Context(list[Item]):
     ) -> None:
         super().__init__(items)
         self.instructions = instructions
-        self.tools = list(tools)
+        self.tools: list[Item] = list(tools)
         self.model = model
         self.request: Mapping[str, Any] = request or {}
         self.kept = kept

@@ -15,7 +15,7 @@ __all__ = ["encode_event", "event_log", "sse", "to_json", "without", "words"]
 
 Event = dict[str, Any]
 
-to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+to_json: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _WORDS = re.compile(r"\s*\S+\s*$|\s*\S+|\s+")
 

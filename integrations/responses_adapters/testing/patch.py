@@ -69,7 +69,7 @@ class PatchedTransports:
     ) -> None:
         self.backend = backend
         self._remedy = remedy
-        self.allow_hosts = frozenset(allow_hosts)
+        self.allow_hosts: frozenset[str] = frozenset(allow_hosts)
         self.blocked: list[str] = []
         self.addresses: set[str] = set()
         self._outer: PatchedTransports | None = None

@@ -40,9 +40,9 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.code = code
-        self.type = type or _TYPES.get(status, "server_error" if status >= 500 else _INVALID)
-        self.headers = headers or {}
-        self.extra = extra or {}
+        self.type: str = type or _TYPES.get(status, "server_error" if status >= 500 else _INVALID)
+        self.headers: Mapping[str, str] = headers or {}
+        self.extra: Mapping[str, Any] = extra or {}
         self.body = body
 
 

@@ -32,7 +32,7 @@ class Rule(Line):
         super().__init__()
         self.predicates = predicates
         self.rounds: int | None = 1
-        self.used = 0
+        self.used: int = 0
 
     def repeat(self, turn: Turn, n: int | None) -> None:  # noqa: ARG002 - a rule repeats as a whole
         """Say the whole sequence `n` times, `None` for ever."""

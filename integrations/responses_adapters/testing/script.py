@@ -197,14 +197,14 @@ class Turn(Verbs, WireVerbs):
 
     def __init__(self, line: Line | None = None) -> None:
         self.parts: list[Item] = []
-        self.status = "completed"
+        self.status: str = "completed"
         self.cause: str | None = None
         self.message: str | None = None
         self.damages: list[Damage] = []
         self.polls: int | None = None
         self.pace: tuple[float, float] | None = None
         self.repeats = 1
-        self.timed_out = False
+        self.timed_out: bool = False
         self._line = line
 
     def _open(self) -> Turn:

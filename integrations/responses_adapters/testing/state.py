@@ -35,15 +35,17 @@ class ServerState:
     """
 
     def __init__(self, name: str, *, seed: int) -> None:
-        self.behaviour = BEHAVIOURS.get(name) or replace(BEHAVIOURS["generic"], name=name)
-        self.clock = Clock()
-        self.store = Store()
-        self.ids = Ids(seed, self.behaviour.id_style)
-        self.rate = RateLimit()
-        self.locked = threading.RLock()
-        self.polls = 2
+        self.behaviour: Behaviour = BEHAVIOURS.get(name) or replace(
+            BEHAVIOURS["generic"], name=name
+        )
+        self.clock: Clock = Clock()
+        self.store: Store = Store()
+        self.ids: Ids = Ids(seed, self.behaviour.id_style)
+        self.rate: RateLimit = RateLimit()
+        self.locked: threading.RLock = threading.RLock()
+        self.polls: int = 2
         self.background_seconds: int | None = None
-        self.pacing = (0.0, 0.0)
+        self.pacing: tuple[float, float] = (0.0, 0.0)
 
     def configure(self, **changes: Any) -> Self:
         """Change how the server behaves, by the field names of `Behaviour`.

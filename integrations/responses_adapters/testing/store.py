@@ -45,7 +45,7 @@ class Clock:
     """Virtual time in whole seconds; it stands still unless advanced."""
 
     def __init__(self, now: int = 1_790_000_000) -> None:
-        self.now = now
+        self.now: int = now
 
     def advance(self, seconds: int) -> None:
         """Let `seconds` pass."""

@@ -74,7 +74,7 @@ class EventNormalizer:
         *,
         profile: ServerProfile | None = None,
     ) -> None:
-        self.forgotten = False
+        self.forgotten: bool = False
         self._request = request
         self._profile = profile
         self._reader = reader
