@@ -50,8 +50,9 @@ test-langchain: ## run LangChain's own suites for chat models, in a virtualenv o
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
 	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv
 
-bench: peers ## what the fake costs in CPU time, beside two other mocks, in a virtualenv of their own
+bench: peers ## how fast the package and the fake are beside their peers, in a virtualenv of their own (minutes)
 	@mkdir -p build
+	@$(BENCH)/bin/python tests/benchmarks/speed.py --json build/speed.json
 	@$(BENCH)/bin/python tests/benchmarks/fake_backend.py --json build/fake_backend.json
 
 peers: $(BENCH)/ready
