@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from playing import (
+    EVENTS,
+    NOT_FOUND,
+    OPENAI,
+    Played,
+    ended,
+    long_turn,
+    message,
+    play,
+    response,
+    turn,
+    usage,
+)
 from responses_adapters import (
     AmbiguousSubmitError,
     BackgroundTimeoutError,
@@ -21,118 +33,13 @@ from responses_adapters import (
 )
 from responses_adapters.profiles import SERVERS
 from responses_adapters.protocol.chain import Entry, Ledger
-from responses_adapters.protocol.exchange import exchange
 from responses_adapters.protocol.turn import (
-    Command,
     Emit,
-    Event,
-    Outcome,
-    Receive,
     Reply,
     Send,
-    Sleep,
     Turn,
 )
 from responses_adapters.protocol.verdict import Memory
-
-OPENAI = SERVERS["openai"]
-NOT_FOUND = {"error": {"code": "previous_response_not_found", "message": "not found"}}
-
-
-def message(text: str, role: str = "user") -> dict[str, Any]:
-    return {"type": "message", "role": role, "content": text}
-
-
-def response(response_id: str = "resp_9", **fields: Any) -> dict[str, Any]:
-    return {
-        "id": response_id,
-        "status": "completed",
-        "output": [message("!", "assistant")],
-        **fields,
-    }
-
-
-def turn(texts: Sequence[str] = ("one", "first", "two"), **options: Any) -> Turn:
-    """A conversation whose every second message is an answer of ours, `resp_1` the first."""
-    seed = options.pop("seed", None)
-    facts = options.pop("facts", {})
-    entries: list[Entry] = []
-    for index, text in enumerate(texts):
-        ledger = Ledger(entries, key=b"k", chain="c", scope="s", seed=seed)
-        answer = index % 2 == 1
-        stamp = (
-            ledger.seal(
-                text.encode(), response_id=f"resp_{index // 2 + 1}", anchor=True, facts=facts
-            )
-            if answer
-            else None
-        )
-        entries.append(Entry(text.encode(), stamp))
-    groups = [[message(text, "assistant" if i % 2 else "user")] for i, text in enumerate(texts)]
-    return Turn(
-        **{
-            "body": {"model": "m"},
-            "ledger": Ledger(entries, key=b"k", chain="c", scope="s", seed=seed),
-            "groups": lambda start: groups[start:],
-            "profile": OPENAI,
-            **options,
-        }
-    )
-
-
-@dataclass
-class Played:
-    """What a call did when it got these answers."""
-
-    outcome: Outcome | None = None
-    commands: list[Command] = field(default_factory=list)
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [
-            command.body for command in self.commands if isinstance(command, Send) and command.body
-        ]
-
-    @property
-    def paths(self) -> list[str]:
-        return [command.path for command in self.commands if isinstance(command, Send)]
-
-    @property
-    def slept(self) -> list[float]:
-        return [command.seconds for command in self.commands if isinstance(command, Sleep)]
-
-    @property
-    def shown(self) -> list[str]:
-        emits = [command for command in self.commands if isinstance(command, Emit)]
-        return [event["type"] for emit in emits for event in emit.events]
-
-
-def play(turn: Turn, *answers: Any, played: Played | None = None) -> Played:
-    """Answer each `Send` and `Receive` with the next answer; dicts are 200 bodies, lists are event batches."""
-    played = played or Played()
-    steps, queue, answer = exchange(turn), list(answers), None
-    while True:
-        try:
-            command = steps.send(answer)
-        except StopIteration as stop:
-            assert not queue, f"{len(queue)} answers were never asked for"
-            played.outcome = stop.value
-            return played
-        played.commands.append(command)
-        answer = None
-        if isinstance(command, Send):
-            answer = queue.pop(0)
-            if isinstance(answer, dict):
-                answer = Reply(200, answer, sent=10)
-        elif isinstance(command, Receive):
-            answer = queue.pop(0)
-
-
-EVENTS = Reply(200, events=True)
-
-
-def ended(final: dict[str, Any]) -> Event:
-    return {"type": "response.completed", "response": final}
 
 
 def test_a_stateful_server_gets_only_what_is_new() -> None:
@@ -206,20 +113,6 @@ def test_with_chaining_always_amnesia_is_an_error() -> None:
 
 def test_with_chaining_never_everything_is_sent() -> None:
     assert len(play(turn(chaining="never"), response()).bodies[0]["input"]) == 3
-
-
-def usage(tokens: int) -> dict[str, Any]:
-    return {"usage": {"input_tokens": tokens, "output_tokens": 10}}
-
-
-def long_turn(**options: Any) -> Turn:
-    """A thread on a server of unknown kind, long enough for its token count to tell."""
-    texts = ["x" * 400, "y" * 40, "z" * 40]
-    prepared = turn(texts, profile=SERVERS["generic"], **options)
-    ledger = Ledger(prepared.ledger.entries[:1], key=b"k", chain="c", scope="s")
-    setup = ledger.digest_of([None, None, None, "m"])
-    facts = {"setup": setup, "input_tokens": 104, "output_tokens": 10}
-    return turn(texts, profile=SERVERS["generic"], facts=facts, **options)
 
 
 def test_an_unknown_server_gets_everything_until_its_count_can_tell() -> None:
@@ -299,7 +192,7 @@ def test_where_the_server_honours_keys_a_lost_connection_is_sent_again() -> None
 def test_a_replay_has_a_key_of_its_own() -> None:
     played = play(turn(idempotency_key="k"), Reply(404, NOT_FOUND, error=ValueError()), response())
     sends = [command for command in played.commands if isinstance(command, Send)]
-    assert [send.headers["Idempotency-Key"] for send in sends] == ["k", "k-replay"]
+    assert [send.headers["Idempotency-Key"] for send in sends] == ["k", "k-replay-1"]
 
 
 @pytest.mark.parametrize("cut", [None, ValueError("reset")])

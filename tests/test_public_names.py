@@ -15,6 +15,7 @@ PUBLIC = {
         "BackgroundTimeoutError",
         "ChainLostError",
         "ConfigurationError",
+        "ContextLengthError",
         "ContextMismatchError",
         "DanglingToolCallError",
         "MaxIterationsError",

@@ -6,6 +6,7 @@
     ├─ ConfigurationError (ValueError)
     ├─ UnsupportedByServerError
     ├─ ChainLostError
+    ├─ ContextLengthError
     ├─ ContextMismatchError
     ├─ AmbiguousSubmitError
     ├─ ResponseFailedError
@@ -28,6 +29,7 @@ __all__ = [
     "BackgroundTimeoutError",
     "ChainLostError",
     "ConfigurationError",
+    "ContextLengthError",
     "ContextMismatchError",
     "DanglingToolCallError",
     "MaxIterationsError",
@@ -89,7 +91,7 @@ class ConfigurationError(ResponsesAdapterError, ValueError):
 
 
 class UnsupportedByServerError(ResponsesAdapterError):
-    """The server's profile says that it refuses this parameter or feature."""
+    """The server refuses this parameter or feature: its profile says so, or it said so itself."""
 
 
 class ChainLostError(ResponsesAdapterError):
@@ -98,6 +100,10 @@ class ChainLostError(ResponsesAdapterError):
 
 class ContextMismatchError(ResponsesAdapterError):
     """The server answered without the context it was asked to continue, and replay is not allowed."""
+
+
+class ContextLengthError(ResponsesAdapterError):
+    """The conversation is longer than the model's context window; what to leave out is for the caller to say."""
 
 
 class AmbiguousSubmitError(ResponsesAdapterError):

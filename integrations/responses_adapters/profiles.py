@@ -47,6 +47,8 @@ class ServerProfile:
         retrieves: `GET /responses/{id}` works.
         cancels: `POST /responses/{id}/cancel` works.
         background: `background=true` is honoured.
+        streams_background: `stream=true` goes with `background=true`, and `GET /responses/{id}?stream=true` gives its
+            events again, from the one after `starting_after` on (OpenAI's background guide).
         encrypted_reasoning: Whether `include=["reasoning.encrypted_content"]` may be asked for:
             `"on_request"`, `"always"` (sent unasked), `"never"` (refused), or `"by_model"` where that is up to the model.
         json_schema: `text.format` of type `json_schema` is supported.
@@ -82,6 +84,7 @@ class ServerProfile:
     retrieves: bool = True
     cancels: bool = True
     background: bool = True
+    streams_background: bool = False
     encrypted_reasoning: Literal["on_request", "always", "never", "by_model"] = "by_model"
     json_schema: bool = True
     json_object: bool = True
@@ -109,6 +112,7 @@ _PROFILES: Final = (
         reference=True,
         state="server",
         echoes_previous_id=True,
+        streams_background=True,
         allowed_tools=True,
         retention=_THIRTY_DAYS,
     ),
@@ -119,6 +123,7 @@ _PROFILES: Final = (
         api_key_env="AZURE_OPENAI_API_KEY",
         state="server",
         echoes_previous_id=True,
+        streams_background=True,
         allowed_tools=True,
         retention=_THIRTY_DAYS,
     ),

@@ -11,46 +11,38 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from ..errors import (
     AmbiguousSubmitError,
-    BackgroundTimeoutError,
     ChainLostError,
+    ContextLengthError,
     ContextMismatchError,
     ResponseFailedError,
     ResponsesAdapterError,
     StreamTruncatedError,
+    UnsupportedByServerError,
 )
 from .failure import Failure, read_failure
+from .recovery import Concessions, Step, next_step, unsupported_parameter
 from .request import build_request, choose_plan, describe_setup
+from .retry import backoff, may_resend
 from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
 from .verdict import judge
+from .waiting import TERMINAL, Wait, newest_of
 
 __all__ = ["exchange"]
 
 Steps: TypeAlias = Generator[Command, Any, Any]
 
-_RUNNING: Final = frozenset({"queued", "in_progress", "pending", "running"})
 _CONTINUABLE: Final = frozenset({"completed", "requires_action"})
-_TERMINAL: Final = frozenset(
-    {
-        "response.completed",
-        "response.incomplete",
-        "response.failed",
-        "response.cancelled",
-        "response.requires_action",
-        "response.done",
-    }
-)
 _PRELUDE: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _MAX_RECOVERIES: Final = 2
-_FIRST_BACKOFF: Final = 0.5
-_LONGEST_BACKOFF: Final = 60.0
+_FORGOT: Final = Step(why="the server forgot the conversation", forgetful=True)
 
 
-class _ContextLostError(Exception):
-    """The server does not hold what the plan continues; `forgetful` if it accepted the id all the same."""
+class _SetbackError(Exception):
+    """The attempt came to nothing that anybody has seen; `step` is what to do instead."""
 
-    def __init__(self, why: str, *, forgetful: bool) -> None:
-        super().__init__(why)
-        self.forgetful = forgetful
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.why)
+        self.step = step
 
 
 def exchange(turn: Turn) -> Generator[Command, Any, Outcome]:
@@ -63,7 +55,8 @@ def exchange(turn: Turn) -> Generator[Command, Any, Outcome]:
         StreamTruncatedError: The stream was cut and could not be finished by id.
         AmbiguousSubmitError: The connection was lost after the request had been sent.
         BackgroundTimeoutError: A background response is still running at `poll_timeout`.
-        UnsupportedByServerError: The turn asks for something that the profile says is refused.
+        ContextLengthError: The input is longer than the model's context window.
+        UnsupportedByServerError: The turn asks for something that the server refuses.
     """
     call = _Call(turn)
     for _ in range(_MAX_RECOVERIES + 1):
@@ -71,8 +64,8 @@ def exchange(turn: Turn) -> Generator[Command, Any, Outcome]:
             reply = yield from call.submit()
             response = yield from call.read(reply)
             call.check_context(response)
-        except _ContextLostError as lost:
-            yield from call.recover(lost)
+        except _SetbackError as setback:
+            yield from call.recover(setback.step)
             continue
         yield from call.show_held_back()
         call.check_status(response)
@@ -95,15 +88,20 @@ class _Call:
         self.bytes_sent = 0
         self.sent = 0
         self.shown = False
-        self.recovered: str | None = None
+        self.newest: int | None = None
+        self.background = bool(turn.body.get("background"))
+        self.body: dict[str, Any] = {}
+        self.recovered: list[str] = []
+        self.conceded = Concessions(ids="id" in turn.memory.refused)
         self.held_back: list[Event] = []
         self.conversation = turn.ledger.conversation
         self.echo = "previous_response_id" if self.conversation is None else "conversation"
 
     def submit(self) -> Generator[Command, Any, Reply]:
         """Send the create request, again where that cannot pay twice; failures come back as replies."""
-        stream = self.turn.stream and self.profile.streams
-        body = build_request(self.turn, self.plan, stream=stream)
+        streams = self.profile.streams_background if self.background else self.profile.streams
+        stream = self.turn.stream and streams and "stream" not in self.turn.memory.refused
+        self.body = body = build_request(self.turn, self.plan, self.conceded, stream=stream)
         self.sent = len(body["input"])
         headers = self._idempotency()
         attempt = 0
@@ -111,9 +109,9 @@ class _Call:
             reply: Reply = yield Send("POST", "/responses", body, stream=stream, headers=headers)
             self.requests += 1
             self.bytes_sent += reply.sent
-            if attempt >= self.turn.max_retries or not self._may_resend(reply):
+            if attempt >= self.turn.max_retries or not may_resend(reply, self.profile):
                 break
-            yield Sleep(_backoff(reply, attempt, self.turn.idempotency_key))
+            yield Sleep(backoff(reply, attempt, self.turn.idempotency_key))
             attempt += 1
         if reply.delivery == "unknown" or reply.status == 504:
             raise self.error(
@@ -143,12 +141,10 @@ class _Call:
         if verdict == "held" and self.conversation is None:
             memory.kind = "held"
         elif verdict == "lost":
-            raise _ContextLostError("the server forgot the conversation", forgetful=True)
+            raise _SetbackError(_FORGOT)
         elif self.proving:
             memory.undecided += 1
-            raise _ContextLostError(
-                "whether the server remembers could not be told", forgetful=False
-            )
+            raise _SetbackError(Step(why="whether the server remembers could not be told"))
 
     def check_status(self, response: Mapping[str, Any]) -> None:
         """Raise unless the response ended in a way that holds an answer."""
@@ -156,6 +152,8 @@ class _Call:
         if status in _CONTINUABLE or status in {None, "incomplete"}:
             return
         failure = read_failure(200, response)
+        if failure.overflow:
+            raise self._overflow(failure)
         said = f": {failure.message}" if failure.message else ""
         raise ResponseFailedError(
             f'response {response.get("id")} on server "{self.profile.name}" ended as {status}{said}',
@@ -166,35 +164,33 @@ class _Call:
             code=failure.code,
         )
 
-    def recover(self, lost: _ContextLostError) -> Generator[Command, Any, None]:
-        """Turn to a full replay, if the conversation is local and nothing of the answer has been seen."""
-        if self.conversation is not None:
+    def recover(self, step: Step) -> Generator[Command, Any, None]:
+        """Take the step, if the conversation is local and nothing of the answer has been seen."""
+        if step.replay and self.conversation is not None:
             raise self.error(
                 ContextMismatchError,
                 f"answered without the messages of conversation {self.conversation}; the answer was discarded:"
                 " start a new conversation, or leave conversation= out to chain by response ids",
             )
-        if lost.forgetful:
-            self.turn.memory.kind = "lost"
-        if self.plan.how == "replay":
-            raise self.error(
-                ChainLostError,
-                f"no longer holds {self.plan.previous_response_id}, which this conversation continues, and there is"
-                " no local history to replace it: start over without previous_response_id",
-            )
-        if self.shown or (lost.forgetful and self.turn.chaining == "always"):
+        memory = self.turn.memory
+        if step.forgetful:
+            memory.kind = "lost"
+        if self.shown or (step.forgetful and self.turn.chaining == "always"):
             raise self.error(
                 ContextMismatchError,
-                f"answered without the conversation it was to continue ({lost}); the answer was discarded:"
+                f"answered without the conversation it was to continue ({step.why}); the answer was discarded:"
                 " run the turn again, or set chaining='never'",
             )
-        self.recovered = str(lost)
-        self.plan = self.turn.ledger.replay(self.recovered)
+        if step.learnt is not None:
+            memory.refused.add(step.learnt)
+        if step.replay:
+            self.plan = self.turn.ledger.replay(step.why)
+        self.recovered.append(step.why)
+        self.conceded = step.concessions
         self.proving = False
         self.held_back.clear()
-        notice = {"type": "responses_adapters.recovered", "why": self.recovered}
         if self.turn.stream:
-            yield Emit([notice])
+            yield Emit([{"type": "responses_adapters.recovered", "why": step.why}])
 
     def show_held_back(self) -> Generator[Command, Any, None]:
         """Show the events of a proving turn, now that it has been judged."""
@@ -209,7 +205,7 @@ class _Call:
         return Outcome(
             response=response,
             how="recovered" if self.recovered else self.plan.how,
-            why=self.recovered or self.plan.why,
+            why="; then ".join(self.recovered) or self.plan.why,
             sent=self.sent,
             bytes_sent=self.bytes_sent,
             requests=self.requests,
@@ -221,39 +217,61 @@ class _Call:
         )
 
     def error(
-        self, kind: type[ResponsesAdapterError], message: str, *, response_id: str | None = None
+        self,
+        kind: type[ResponsesAdapterError],
+        message: str,
+        *,
+        response_id: str | None = None,
+        code: str | None = None,
     ) -> ResponsesAdapterError:
         """An error of this call; the message continues the server's name."""
         return kind(
             f'server "{self.profile.name}" {message}',
             response_id=response_id or self.plan.previous_response_id,
             server=self.profile.name,
+            code=code,
         )
 
     def _idempotency(self) -> dict[str, str]:
         key = self.turn.idempotency_key
         if key is None:
             return {}
-        return {"Idempotency-Key": f"{key}-replay" if self.recovered else key}
+        attempts = len(self.recovered)
+        return {"Idempotency-Key": f"{key}-replay-{attempts}" if attempts else key}
 
-    def _may_resend(self, reply: Reply) -> bool:
-        """Whether sending again cannot start a second response (or the server says that it may be done)."""
-        if reply.delivery == "refused":
-            return True
-        if reply.delivery == "unknown" or reply.status in {408, 504}:
-            return self.profile.honours_idempotency_key
-        asked = reply.headers.get("x-should-retry")
-        if asked in {"true", "false"}:
-            return asked == "true"
-        return (
-            reply.status is not None
-            and (reply.status == 429 or reply.status >= 500)
-            and read_failure(reply.status, reply.body).transient
+    def _next_step(self, failure: Failure) -> Step | None:
+        """What may still be tried against a refusal; after the caller has seen a token, nothing."""
+        if self.shown or len(self.recovered) == _MAX_RECOVERIES:
+            return None
+        step = next_step(
+            failure,
+            self.body,
+            delta=self.plan.how == "delta" and self.conversation is None,
+            conceded=self.conceded,
+            stateful=self.profile.state == "server" or self.turn.memory.kind == "held",
         )
+        if step is None or (step.replay and self.conversation is not None):
+            return None
+        return None if step.forgetful and self.turn.chaining == "always" else step
 
     def _refused(self, failure: Failure, error: Exception | None) -> NoReturn:
-        if failure.lost_response and self.plan.previous_response_id is not None:
-            raise _ContextLostError("the server no longer had the response", forgetful=False)
+        if (step := self._next_step(failure)) is not None:
+            raise _SetbackError(step) from error
+        if failure.overflow:
+            raise self._overflow(failure) from error
+        base = self.plan.previous_response_id
+        if failure.lost_response and base is not None:
+            raise self.error(
+                ChainLostError,
+                f"no longer holds {base}, which this conversation continues, and there is no local history to replace"
+                " it: start over without previous_response_id",
+            ) from error
+        if (name := unsupported_parameter(failure, self.body)) is not None:
+            raise self.error(
+                UnsupportedByServerError,
+                f"refuses {name} ({failure.message}): leave it out, or use another server",
+                code=failure.code,
+            ) from error
         if error is not None:
             raise error
         raise ResponseFailedError(
@@ -261,6 +279,14 @@ class _Call:
             retryable=failure.transient,
             status="failed",
             server=self.profile.name,
+            code=failure.code,
+        )
+
+    def _overflow(self, failure: Failure) -> ResponsesAdapterError:
+        return self.error(
+            ContextLengthError,
+            f"says that the conversation is longer than the model's context window ({failure.message}): trim,"
+            " summarise or compact it, or use a model with a larger one",
             code=failure.code,
         )
 
@@ -284,7 +310,7 @@ class _Call:
             final: dict[str, Any] | None = None
             for event in batch:
                 kind, response = event.get("type"), event.get("response")
-                if kind in _TERMINAL and isinstance(response, dict):
+                if kind in TERMINAL and isinstance(response, dict):
                     final = response
                 elif kind == "error":
                     self._refused(read_failure(200, event), None)
@@ -303,16 +329,17 @@ class _Call:
             self.plan.how == "delta"
             and judge(response, None, self.profile, echo=self.echo) == "lost"
         ):
-            raise _ContextLostError("the server forgot the conversation", forgetful=True)
+            raise _SetbackError(_FORGOT)
 
     def _check_final(self, response: Mapping[str, Any]) -> None:
-        """A failed response may say that the conversation is lost; that is not yet an answer."""
+        """A failed response may say what can be helped; that is not yet an answer."""
         if response.get("status") == "failed" and not self.shown:
             failure = read_failure(200, response)
-            if failure.lost_response and self.plan.previous_response_id is not None:
-                self._refused(failure, None)
+            if (step := self._next_step(failure)) is not None:
+                raise _SetbackError(step)
 
     def _show(self, events: list[Event]) -> Generator[Command, Any, None]:
+        self.newest = newest_of(events, self.newest)
         if self.proving:
             self.held_back.extend(events)
         else:
@@ -323,6 +350,10 @@ class _Call:
         self, response_id: str | None, cause: Exception | None
     ) -> Generator[Command, Any, dict[str, Any]]:
         """Fetch what a cut stream did not deliver, where the server keeps it."""
+        if response_id is not None and self.background:
+            response = yield from self._settle({"id": response_id, "status": "in_progress"})
+            yield from self._show([{"type": "response.completed", "response": response}])
+            return response
         if response_id is not None and self._stored({}) and self.profile.retrieves:
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
             if reply.status == 200 and isinstance(reply.body, dict):
@@ -337,30 +368,15 @@ class _Call:
 
     def _settle(self, response: dict[str, Any]) -> Generator[Command, Any, dict[str, Any]]:
         """Wait for a response that is still running; the finished one may carry another id."""
-        waited = 0.0
-        response_id = _id(response)
-        while response.get("status") in _RUNNING:
-            if self.turn.poll_timeout is not None and waited >= self.turn.poll_timeout:
-                raise self.error(
-                    BackgroundTimeoutError,
-                    f"still runs {response_id} after {waited:.0f} s: raise poll_timeout, or retrieve it later by its id",
-                    response_id=response_id,
-                )
-            pause = self.turn.poll_interval
-            yield Sleep(pause)
-            waited += pause
-            reply: Reply = yield Send("GET", f"/responses/{response_id}")
-            if reply.status == 200 and isinstance(reply.body, dict):
-                response = reply.body
-            elif reply.status in {404, 410}:
-                raise self.error(
-                    ChainLostError,
-                    f"no longer knows the background response {response_id}; it was not submitted again",
-                    response_id=response_id,
-                ) from reply.error
-            elif reply.error is not None and not _passes(reply):
-                raise reply.error
-        return response
+        wait = Wait(
+            self.turn,
+            newest=self.newest,
+            follows=self.newest is not None or not self.shown,
+            check=self._check_echo,
+            show=self._show,
+            error=self.error,
+        )
+        return (yield from wait.until_done(response))
 
     def _anchors(self, response: Mapping[str, Any]) -> bool:
         """Only a finished, stored response of a server that is not known to forget can be continued."""
@@ -381,19 +397,3 @@ class _Call:
 def _id(response: Mapping[str, Any]) -> str | None:
     value = response.get("id")
     return value if isinstance(value, str) and value else None
-
-
-def _passes(reply: Reply) -> bool:
-    """Whether the trouble is likely to be over at the next try."""
-    return reply.status is None or read_failure(reply.status, reply.body).transient
-
-
-def _backoff(reply: Reply, attempt: int, key: str | None) -> float:
-    """Seconds until the next attempt: what the server asks for, else doubling, spread by the call's own key."""
-    for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return min(max(float(reply.headers[header]) * unit, 0.0), _LONGEST_BACKOFF)
-        except (KeyError, ValueError):
-            continue
-    spread = (sum(key.encode()) % 64) / 256 if key else 0.0
-    return _FIRST_BACKOFF * float(1 << attempt) * (1 - spread)

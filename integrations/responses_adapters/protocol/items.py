@@ -84,6 +84,7 @@ def repair(
     *,
     pending: Iterable[Item] = (),
     on_dangling: Literal["output", "raise"] = "output",
+    calls_elsewhere: bool = False,
 ) -> list[Item]:
     """Flatten messages into input items so that every call is answered once, right after the answer that made it.
 
@@ -92,8 +93,9 @@ def repair(
         pending: Calls that the server already holds and that still wait for an output.
         on_dangling: `"output"` answers a call that nobody answered with an error the model can read;
             `"raise"` raises.
+        calls_elsewhere: Whether what these items continue may hold calls that they answer.
 
-    Outputs whose call is nowhere (the call was trimmed away) become a user message: the model still reads
+    Other outputs whose call is nowhere (the call was trimmed away) become a user message: the model still reads
     them, and no server refuses the request for an orphan.
 
     Raises:
@@ -122,7 +124,7 @@ def repair(
             if item.get("type") not in _OUTPUT_TYPES:
                 flat.append(item)
             elif id(item) not in used:
-                flat.append(_orphan_as_message(item))
+                flat.append(item if calls_elsewhere else _orphan_as_message(item))
         answer((item for item in group if item.get("type") in CALL_OUTPUTS), index)
     return flat
 

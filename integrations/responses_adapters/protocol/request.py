@@ -15,13 +15,15 @@ from ..errors import (
 )
 from ..profiles import ServerProfile
 from .chain import Entry, Plan
-from .items import Item, open_calls, portable, prune_compacted, repair, unstored
+from .items import CALL_OUTPUTS, Item, open_calls, portable, prune_compacted, repair, unstored
+from .recovery import ENCRYPTED, Concessions, leave_out
 from .turn import Turn
 from .verdict import Expectation, expect
 
 __all__ = ["Setup", "build_request", "choose_plan", "conversation_id", "describe_setup"]
 
-_ENCRYPTED: Final = "reasoning.encrypted_content"
+_CALL_ITEMS: Final = frozenset({*CALL_OUTPUTS, *CALL_OUTPUTS.values()})
+_NOTHING: Final = Concessions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
         if memory.kind == "lost":
             return ledger.replay("this server was found to forget"), None, False
     plan = ledger.plan(inherits_instructions=profile.inherits_instructions)
+    if plan.how == "delta" and not profile.keeps_tool_items and _has_calls(turn, plan.start):
+        return ledger.replay("this server keeps no tool calls"), None, False
     if plan.how == "replay" or turn.chaining == "always":
         return plan, None, False
     expectation = expect(plan, ledger.entries, setup=setup.digest, overhead=setup.size)
@@ -69,6 +73,11 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
     if memory.may_prove() and expectation is not None and expectation.separable:
         return plan, expectation, True
     return ledger.replay("this server has not yet proven that it remembers"), None, False
+
+
+def _has_calls(turn: Turn, end: int) -> bool:
+    """Whether a tool was called in the messages before `end`."""
+    return any(item.get("type") in _CALL_ITEMS for group in turn.groups(0)[:end] for item in group)
 
 
 def _resume(turn: Turn, conversation: str) -> Plan:
@@ -116,8 +125,10 @@ def conversation_id(body: Mapping[str, Any]) -> str | None:
     raise ConfigurationError('conversation= is the id of a conversation, or {"id": …}')
 
 
-def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
-    """The body of the create request for this plan.
+def build_request(
+    turn: Turn, plan: Plan, conceded: Concessions = _NOTHING, *, stream: bool
+) -> dict[str, Any]:
+    """The body of the create request for this plan, without what the server has refused.
 
     Raises:
         UnsupportedByServerError: The turn asks for something that the profile says is refused.
@@ -127,12 +138,12 @@ def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
     body = {key: value for key, value in turn.body.items() if value is not None}
     _refuse(body, profile)
     try:
-        body["input"] = _input(turn, plan)
+        body["input"] = _input(turn, plan, conceded)
     except DanglingToolCallError as error:
         error.server, error.response_id = profile.name, turn.ledger.newest_id
         raise
     if turn.instructions and plan.repeat_instructions:
-        if "instructions" in profile.refuses:
+        if "instructions" in profile.refuses | turn.memory.refused:
             system = {"type": "message", "role": "system", "content": turn.instructions}
             body["input"] = [system, *body["input"]]
         else:
@@ -141,7 +152,9 @@ def build_request(turn: Turn, plan: Plan, *, stream: bool) -> dict[str, Any]:
         body["previous_response_id"] = plan.previous_response_id
     if body.get("store") is False and _asks_for_reasoning(body, profile):
         include = body.get("include") or []
-        body["include"] = include if _ENCRYPTED in include else [*include, _ENCRYPTED]
+        body["include"] = include if ENCRYPTED in include else [*include, ENCRYPTED]
+    if turn.memory.refused:
+        body = leave_out(body, turn.memory.refused)
     body["stream"] = stream
     return body
 
@@ -153,7 +166,7 @@ def _asks_for_reasoning(body: Mapping[str, Any], profile: ServerProfile) -> bool
     return profile.encrypted_reasoning == "on_request"
 
 
-def _input(turn: Turn, plan: Plan) -> list[Item]:
+def _input(turn: Turn, plan: Plan, conceded: Concessions) -> list[Item]:
     """The input items of the plan.
 
     A delta repeats ephemeral messages that stand before its anchor: they may be new since.
@@ -161,13 +174,22 @@ def _input(turn: Turn, plan: Plan) -> list[Item]:
     entries = turn.ledger.entries
     anchor = plan.start - 1
     if plan.how == "replay":
-        groups = [_sendable(turn, *pair) for pair in _pairs(turn, plan.start)]
-        return repair(prune_compacted(groups), on_dangling=turn.on_dangling)
+        groups = [conceded.apply(_sendable(turn, *pair)) for pair in _pairs(turn, plan.start)]
+        elsewhere = plan.previous_response_id is not None or turn.ledger.conversation is not None
+        return repair(
+            prune_compacted(groups),
+            pending=conceded.unanswered,
+            on_dangling=turn.on_dangling,
+            calls_elsewhere=elsewhere,
+        )
     again = [index for index, entry in enumerate(entries[:anchor]) if entry.ephemeral]
     first = again[0] if again else anchor
     groups = [_sendable(turn, *pair) for pair in _pairs(turn, first)]
-    new = [groups[index - first] for index in (*again, *range(plan.start, len(entries)))]
-    pending = open_calls(groups[anchor - first])
+    new = [
+        conceded.apply(groups[index - first])
+        for index in (*again, *range(plan.start, len(entries)))
+    ]
+    pending = [*conceded.unanswered, *open_calls(groups[anchor - first])]
     return repair(new, pending=pending, on_dangling=turn.on_dangling)
 
 

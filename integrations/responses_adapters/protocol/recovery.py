@@ -1,0 +1,242 @@
+"""What to send instead when a server refuses a request: the next step, and what the request then goes without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from .failure import Failure
+from .items import CALL_OUTPUTS, Item
+
+__all__ = ["ENCRYPTED", "Concessions", "Step", "leave_out", "next_step", "unsupported_parameter"]
+
+ENCRYPTED: Final = "reasoning.encrypted_content"
+
+_LACKS_OUTPUT: Final = re.compile(
+    r"output found for [\w ]*?(call )?(id )?['\"`]?(?P<id>[A-Za-z0-9]+[_-][\w-]+)", re.IGNORECASE
+)
+_PLACE: Final = re.compile(r"(?:body\.)?input[.\[](?P<index>\d+)\]?(?:\.(?P<field>\w+))?")
+
+_REPEATABLE: Final = frozenset({"message", "reasoning", *CALL_OUTPUTS, *CALL_OUTPUTS.values()})
+"""Items that mean the same without their id; of the others it is a part (references, approvals, hosted calls)."""
+
+_HINTS: Final = frozenset(
+    {
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "stream_options",
+        "strict",  # the arguments are held against the tool's own schema when they come back
+        "user",
+    }
+)
+"""Parameters that no answer depends on."""
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "background": False,
+    "include": [
+        ENCRYPTED
+    ],  # asked for on the caller's behalf; unsealed reasoning is then not sent again
+    "parallel_tool_calls": True,
+    "service_tier": "auto",
+    "store": True,
+    "tool_choice": "auto",
+    "top_logprobs": 0,
+    "truncation": "disabled",
+}
+"""Values that leaving the parameter out stands for as well."""
+
+_TRANSLATED: Final = frozenset({"instructions", "stream"})
+"""Sent as a leading system item; asked for in one piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concessions:
+    """What the items of a request go without, because the server refused them with it.
+
+    Attributes:
+        ids: No item has an id where that adds nothing, and none is sent that its id stands for.
+        reasoning: No reasoning at all.
+        turns: Ids of items; the answers that hold one of them go without their reasoning, and without ids.
+        unanswered: Calls that only the server knows of: they get an output that says so.
+    """
+
+    ids: bool = False
+    reasoning: bool = False
+    turns: frozenset[str] = frozenset()
+    unanswered: tuple[Item, ...] = ()
+
+    def apply(self, group: Sequence[Item]) -> list[Item]:
+        """The items of one message, without what is conceded."""
+        bare = self.reasoning or not self.turns.isdisjoint(_ids(group))
+        kept = [item for item in group if not (bare and item.get("type") == "reasoning")]
+        return (
+            [_nameless(item) for item in kept if _has_content(item)] if bare or self.ids else kept
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One step of recovery.
+
+    Attributes:
+        why: The reason, for people.
+        replay: Whether everything is sent, and no response continued.
+        forgetful: Whether the server is not to be trusted with a conversation any more.
+        concessions: What to go without.
+        learnt: A parameter (or `"id"`, of items) that this server is not to be sent again.
+    """
+
+    why: str
+    replay: bool = True
+    forgetful: bool = False
+    concessions: Concessions = Concessions()
+    learnt: str | None = None
+
+
+def next_step(
+    failure: Failure,
+    body: Mapping[str, Any],
+    *,
+    delta: bool,
+    conceded: Concessions,
+    stateful: bool,
+) -> Step | None:
+    """What may help against this refusal, if anything has not been tried yet.
+
+    Args:
+        failure: What the server said.
+        body: The request that it refused.
+        delta: Whether the request continued a response that the messages can replace.
+        conceded: What the request went without.
+        stateful: Whether the server is known to keep conversations.
+
+    First everything is sent again, as it is or without ids; then without what only the server itself can read. A
+    compaction item is never left out: nothing else stands for what it replaced.
+    """
+    sent: Sequence[Item] = body["input"]
+    lost = failure.lost_response
+    if delta and (lost or failure.unsupported(["previous_response_id"])):
+        why = "no longer had the response" if lost else "does not continue responses"
+        return Step(why=f"the server {why}", forgetful=not lost, concessions=conceded)
+    if failure.duplicate_items:
+        return _without_ids(conceded, "the server had an item twice", sent, delta=delta)
+    if failure.unpaired_reasoning:
+        return _pair_reasoning(failure, sent, conceded, delta=delta)
+    if failure.unpaired_calls:
+        return _pair_calls(failure, sent, conceded, delta=delta, forgetful=not stateful)
+    blamed = _blames_items(failure, sent)
+    if failure.unusable_items or blamed:
+        learnt = "id" if blamed or not stateful else None
+        why = "the server could not use items by their ids"
+        return _without_ids(conceded, why, sent, delta=delta, learnt=learnt) or _without_reasoning(
+            conceded, "the server could not read its own reasoning", sent
+        )
+    name = unsupported_parameter(failure, body)
+    if name is None or not (name in _TRANSLATED or _means_nothing(name, body.get(name))):
+        return None
+    return Step(why=f"the server refuses {name}", replay=False, concessions=conceded, learnt=name)
+
+
+def unsupported_parameter(failure: Failure, body: Mapping[str, Any]) -> str | None:
+    """The parameter of this request that the server says it does not take."""
+    names = set(body) - {"input", "model"}
+    tools = body.get("tools")
+    if isinstance(tools, list) and any("strict" in tool for tool in tools):
+        names.add("strict")
+    return failure.unsupported(sorted(names))
+
+
+def leave_out(body: Mapping[str, Any], refused: Iterable[str]) -> dict[str, Any]:
+    """The request without the parameters that the server refused and that mean nothing with these values."""
+    left = {name for name in refused if name in body and _means_nothing(name, body[name])}
+    kept = {name: value for name, value in body.items() if name not in left}
+    if "strict" in refused and isinstance(tools := kept.get("tools"), list):
+        kept["tools"] = [
+            {key: value for key, value in tool.items() if key != "strict"} for tool in tools
+        ]
+    return kept
+
+
+def _pair_reasoning(
+    failure: Failure, sent: Sequence[Item], conceded: Concessions, *, delta: bool
+) -> Step | None:
+    """Send the raw items in their order; where they are, without the reasoning of the turn that is named."""
+    if delta:
+        return Step(why="the server missed reasoning, or what it led to", concessions=conceded)
+    named = conceded.turns | {name for name in _ids(sent) if name in failure.message}
+    why = "the server could not place a turn's reasoning"
+    if named == conceded.turns:
+        return _without_reasoning(conceded, why, sent)
+    return Step(why=why, concessions=replace(conceded, turns=named))
+
+
+def _pair_calls(
+    failure: Failure, sent: Sequence[Item], conceded: Concessions, *, delta: bool, forgetful: bool
+) -> Step | None:
+    """Send calls and outputs side by side; answer the call that only the server knows of."""
+    if delta:
+        why = "the server missed a call or its output"
+        return Step(why=why, forgetful=forgetful, concessions=conceded)
+    found = _LACKS_OUTPUT.search(failure.message)
+    if found is None or any(found["id"] == item.get("call_id") for item in sent):
+        return None
+    kind = "custom_tool_call" if "custom" in found[0] else "function_call"
+    call = {"type": kind, "call_id": found["id"], "arguments": "{}"}
+    return Step(
+        why="the server waited for the output of a call that is not in the messages",
+        replay=False,
+        concessions=replace(conceded, unanswered=(*conceded.unanswered, call)),
+    )
+
+
+def _without_ids(
+    conceded: Concessions,
+    why: str,
+    sent: Sequence[Item],
+    *,
+    delta: bool,
+    learnt: str | None = None,
+) -> Step | None:
+    changes = delta or any(_nameless(item) != item or not _has_content(item) for item in sent)
+    if conceded.ids or not changes:
+        return None
+    return Step(why=why, concessions=replace(conceded, ids=True), learnt=learnt)
+
+
+def _without_reasoning(conceded: Concessions, why: str, sent: Sequence[Item]) -> Step | None:
+    if conceded.reasoning or all(item.get("type") != "reasoning" for item in sent):
+        return None
+    return Step(why=why, concessions=replace(conceded, ids=True, reasoning=True))
+
+
+def _means_nothing(name: str, value: Any) -> bool:
+    return name in _HINTS or (name in _DEFAULTS and value == _DEFAULTS[name])
+
+
+def _blames_items(failure: Failure, sent: Sequence[Item]) -> bool:
+    """Whether the error names the place of a reasoning item, or the id or status of any item."""
+    found = _PLACE.match(failure.param or "")
+    if found is None or int(found["index"]) >= len(sent):
+        return False
+    item = sent[int(found["index"])]
+    return found["field"] in {"id", "status"} or item.get("type") == "reasoning"
+
+
+def _ids(items: Iterable[Item]) -> set[str]:
+    return {item["id"] for item in items if isinstance(item.get("id"), str)}
+
+
+def _has_content(item: Item) -> bool:
+    """Whether the item says something by itself: unsealed reasoning without text only refers to the server's own."""
+    if item.get("type") != "reasoning":
+        return True
+    return bool(item.get("encrypted_content") or item.get("content"))
+
+
+def _nameless(item: Item) -> Item:
+    if item.get("type", "message") not in _REPEATABLE:
+        return item
+    return {key: value for key, value in item.items() if key not in {"id", "status"}}
