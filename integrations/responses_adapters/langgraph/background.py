@@ -1,7 +1,7 @@
 """Background responses that survive the process: submitted once, polled by whoever resumes the graph.
 
-The request is sent inside a LangGraph task, whose result is saved before polling begins; a resumed run finds it and
-goes on polling. A retry in the same process, which runs tasks again, finds it in memory. What remains is the moment
+The request is sent inside a LangGraph task, whose result is saved before waiting begins; a resumed run finds it and
+goes on waiting. A retry in the same process, which runs tasks again, finds it in memory. What remains is the moment
 between the server's acceptance and the save: a crash there submits again, under the same Idempotency-Key.
 """
 
@@ -28,6 +28,7 @@ from ..errors import ResponseFailedError
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
 from .notices import tell_graph
+from .watched import AsyncWatchedStream, WatchedStream, abegin, begin, tells_answer
 
 __all__ = [
     "AsyncBackgroundClient",
@@ -35,6 +36,7 @@ __all__ = [
     "BackgroundClient",
     "Submission",
     "given_submission",
+    "request_digest",
 ]
 
 _CALL: Final = "__pregel_call"  # LangGraph's keys
@@ -48,8 +50,8 @@ class Background:
     """How to wait for a response that runs on the server.
 
     Args:
-        poll_interval: Seconds between polls, where the server does not say.
-        poll_timeout: Seconds until waiting gives up with `BackgroundTimeoutError`; `None` waits for ever.
+        poll_interval: Seconds between polls. A response whose events arrive is not polled.
+        poll_timeout: Seconds of polling until it gives up with `BackgroundTimeoutError`; `None` polls for ever.
         on_cancel: Whether a cancelled asyncio task also cancels the response, or leaves it running.
         wait: `"poll"` polls in the node. `"interrupt"` parks the graph with
             `interrupt({"response_id", "status"})`; resume it (with any value) when a webhook says that the response
@@ -109,12 +111,21 @@ class Submission:
         """The asynchronous client that runs it."""
         return AsyncBackgroundClient
 
+    @property
+    def streams(self) -> bool:
+        """Whether the events of the response may be asked for: somebody stays to read them."""
+        return self.background.wait == "poll"
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two signs of life."""
+        return self.background.poll_interval
+
     def address(self, send: Send) -> tuple[str, Send] | None:
         """A name for this request that is the same in every attempt, and the request under that name."""
         if self.task is None:
             return None
-        body = json.dumps(send.body, sort_keys=True, default=str).encode()
-        digest = hashlib.sha256(body).hexdigest()[:16]
+        digest = request_digest(send)[:16]
         name = f"{self.task}-{digest}-{_in_flight.count(self.task, self.attempt, digest)}"
         return name, replace(send, headers={**send.headers, "Idempotency-Key": name})
 
@@ -134,14 +145,28 @@ class Submission:
         if self.background.wait == "interrupt":
             interrupt({"response_id": self.response_id, "status": self.status})
             return False
-        if (runtime := _runtime()) is not None:
-            if runtime.drain_requested:
-                raise GraphDrained(runtime.drain_reason or "shutdown")
-            runtime.heartbeat()
+        self.keep_alive()
         if self.tells:
             waiting = {"response_id": self.response_id, "status": self.status}
             tell_graph({"type": "responses_adapters.waiting", **waiting})
         return True
+
+    def keep_alive(self) -> None:
+        """Let the graph know that its node goes on.
+
+        Raises:
+            GraphDrained: The run is to end; a resumed one waits for the same response.
+        """
+        if (runtime := _runtime()) is not None:
+            if runtime.drain_requested:
+                raise GraphDrained(runtime.drain_reason or "shutdown")
+            runtime.heartbeat()
+
+
+def request_digest(send: Send) -> str:
+    """Digest of what is asked for; whether its events are wanted as well is another matter."""
+    body = {key: value for key, value in (send.body or {}).items() if key != "stream"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _configurable() -> Mapping[str, Any]:
@@ -183,7 +208,7 @@ class _InFlight:
         Raises:
             _NotSubmittedError: The server did not accept the request.
         """
-        if reply.error is not None:
+        if reply.error is not None or reply.status is None:
             raise _NotSubmittedError(reply)
         fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
         saved = self._replies[name] = {**fields, "headers": dict(reply.headers)}
@@ -215,34 +240,44 @@ class BackgroundClient(ResponsesClient):
 
     def run(self, turn: Turn) -> Iterator[Event | Outcome]:
         """Run one turn; see `ResponsesClient.run`. An earlier attempt's response that failed is replaced."""
+        shown = False
         while True:
             try:
-                yield from super().run(turn)
+                for step in super().run(turn):
+                    shown = shown or tells_answer(step)
+                    yield step
                 return
             except ResponseFailedError as error:
-                if not (self.submission.adopted and error.retryable):
+                if shown or not (self.submission.adopted and error.retryable):
                     raise
 
     def _send(self, send: Send) -> Any:
-        addressed = self.submission.address(send) if send.method == "POST" else None
+        post = super()._send
+        if send.method != "POST":
+            reply, events = post(send)
+            return self.submission.note(reply), events and WatchedStream(events, self.submission)
+        addressed = self.submission.address(send)
         if addressed is None:
-            reply, stream = super()._send(send)
+            reply, stream = begin(*post(send), self.submission)
             return self.submission.note(reply), stream
         name, send = addressed
-        post = super()._send
+        begun: list[WatchedStream] = []
 
         def submit() -> dict[str, Any]:
             if (known := _in_flight.find(name)) is not None:
                 return known
             self.submission.adopted = False
-            return _in_flight.keep(name, post(send)[0])
+            reply, stream = begin(*post(send), self.submission)
+            begun.extend([stream] if stream else [])
+            return _in_flight.keep(name, reply)
 
         self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
-            return self.submission.note(Reply(**run().result())), None
+            reply = self.submission.note(Reply(**run().result()))
         except _NotSubmittedError as refused:
             return refused.reply, None
+        return replace(reply, events=bool(begun)), begun[0] if begun else None
 
     def _sleep(self, seconds: float) -> None:
         if self.submission.response_id is None or self.submission.before_poll():
@@ -260,15 +295,17 @@ class AsyncBackgroundClient(AsyncResponsesClient):
 
         Cancelled, it cancels the response if it is to.
         """
+        shown = False
         try:
             while True:
                 try:
                     async with aclosing(super().run(turn)) as steps:
                         async for step in steps:
+                            shown = shown or tells_answer(step)
                             yield step
                     return
                 except ResponseFailedError as error:
-                    if not (self.submission.adopted and error.retryable):
+                    if shown or not (self.submission.adopted and error.retryable):
                         raise
         except asyncio.CancelledError:
             cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"
@@ -280,25 +317,34 @@ class AsyncBackgroundClient(AsyncResponsesClient):
         await super()._send(Send("POST", f"/responses/{response_id}/cancel"))
 
     async def _send(self, send: Send) -> Any:
-        addressed = self.submission.address(send) if send.method == "POST" else None
+        post = super()._send
+        if send.method != "POST":
+            reply, events = await post(send)
+            return self.submission.note(reply), events and AsyncWatchedStream(
+                events, self.submission
+            )
+        addressed = self.submission.address(send)
         if addressed is None:
-            reply, stream = await super()._send(send)
+            reply, stream = await abegin(*await post(send), self.submission)
             return self.submission.note(reply), stream
         name, send = addressed
-        post = super()._send
+        begun: list[AsyncWatchedStream] = []
 
         async def submit() -> dict[str, Any]:
             if (known := _in_flight.find(name)) is not None:
                 return known
             self.submission.adopted = False
-            return _in_flight.keep(name, (await post(send))[0])
+            reply, stream = await abegin(*await post(send), self.submission)
+            begun.extend([stream] if stream else [])
+            return _in_flight.keep(name, reply)
 
         self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
-            return self.submission.note(Reply(**await run())), None
+            reply = self.submission.note(Reply(**await run()))
         except _NotSubmittedError as refused:
             return refused.reply, None
+        return replace(reply, events=bool(begun)), begun[0] if begun else None
 
     async def _sleep(self, seconds: float) -> None:
         if self.submission.response_id is None or self.submission.before_poll():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -72,7 +72,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         ConfigurationError: An option is missing, misspelt, or contradicts another one.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     model: str
     server: str | ServerProfile | None = None
@@ -358,7 +358,9 @@ class ChatResponses(RequestOptions, BaseChatModel):
             else Background(poll_interval=self.poll_interval, poll_timeout=self.poll_timeout)
         )
         if body.get("background"):
-            transport["submission"] = Submission.here(background, tells=self.emit_events)
+            submission = Submission.here(background, tells=self.emit_events)
+            stream = stream and submission.streams
+            transport["submission"] = submission
         turn = Turn(
             body=body,
             ledger=ledger,
@@ -367,7 +369,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             memory=connection.memory,
             instructions=full_instructions,
             chaining=chaining,
-            stream=stream and not body.get("background"),
+            stream=stream,
             on_dangling=self.on_dangling_calls,
             max_retries=self.max_retries,
             poll_interval=background.poll_interval,

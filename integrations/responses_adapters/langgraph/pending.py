@@ -7,8 +7,6 @@ one cancels what is running, so that nothing is left behind to be paid for.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from .background import (
     BackgroundClient,
     Submission,
     given_submission,
+    request_digest,
 )
 from .call import POLL_SUFFIX
 from .node import ResponsesNode
@@ -137,9 +136,14 @@ class _Pending(Submission):
     def async_driver(self) -> type[AsyncResponsesClient]:
         return _AsyncPendingClient
 
+    @property
+    def streams(self) -> bool:
+        """Never: the node that submits does not stay, and a server may give up what nobody reads from the start."""
+        return False
+
     def recall(self, send: Send) -> Reply | None:
         """The reply to this very request, if it is the pending one; once, since what it began may have failed."""
-        if self.adopted or self.saved is None or self.saved["request"] != _digest(send):
+        if self.adopted or self.saved is None or self.saved["request"] != request_digest(send):
             return None
         self.adopted = True
         return self.note(Reply(**self.saved["reply"]))
@@ -154,7 +158,11 @@ class _Pending(Submission):
         self.adopted = False
         if reply.error is None and isinstance(reply.body, dict):
             fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
-            self.saved = {"id": reply.body.get("id"), "request": _digest(send), "reply": fields}
+            self.saved = {
+                "id": reply.body.get("id"),
+                "request": request_digest(send),
+                "reply": fields,
+            }
         return self.note(reply)
 
     def before_poll(self) -> bool:
@@ -162,11 +170,6 @@ class _Pending(Submission):
         if not self.waits and self.saved is not None:
             raise _ParkedError(self.saved)
         return super().before_poll()
-
-
-def _digest(send: Send) -> str:
-    body = json.dumps(send.body, sort_keys=True, default=str).encode()
-    return hashlib.sha256(body).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
