@@ -157,6 +157,41 @@ def test_half_an_event_at_the_end_is_dropped_and_the_cut_reported() -> None:
     assert len([event for event in events if event.get("error")]) == 1
 
 
+def test_items_that_are_announced_at_the_same_place_stay_apart() -> None:
+    """As OGX 1.5 streams two calls of one answer: both at index 0, opened before either is done."""
+    calls = {
+        name: {"type": "function_call", "id": f"fc_{name}", "call_id": name, "name": name}
+        for name in ("milk", "bread")
+    }
+    events: list[dict[str, Any]] = []
+    for name, call in calls.items():
+        place = {"item_id": call["id"], "output_index": 0}
+        item = {**call, "arguments": "", "status": "in_progress"}
+        events.append({"type": "response.output_item.added", "output_index": 0, "item": item})
+        events.append({"type": "response.function_call_arguments.delta", **place, "delta": name})
+    done = [{**call, "arguments": name, "status": "completed"} for name, call in calls.items()]
+    for item in done:
+        said = {"item_id": item["id"], "output_index": 0, "arguments": item["arguments"]}
+        events.append({"type": "response.function_call_arguments.done", **said})
+    for index, item in enumerate(done):
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    response = {"id": "resp_1", "status": "completed", "output": done}
+    events.append({"type": "response.completed", "response": response})
+
+    normal = list(normalize_events(events, {"model": "m"}))
+
+    told: dict[str, list[Any]] = {}
+    for event in normal[1:-1]:
+        key = event.get("item_id") or event["item"]["id"]
+        told.setdefault(key, []).append((event["type"].rpartition(".")[2], event["output_index"]))
+    steps = ("added", "delta", "done", "done")
+    assert told == {
+        "fc_milk": [(step, 0) for step in steps],
+        "fc_bread": [(step, 1) for step in steps],
+    }
+    assert normal[-1]["type"] == "response.completed"
+
+
 def test_the_sentinel_does_not_hide_that_the_answer_is_missing() -> None:
     frames = Frames(EventNormalizer({"stream": True}))
     out = frames.feed(b"data: [DONE]\n\n")

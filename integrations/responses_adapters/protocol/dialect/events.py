@@ -231,13 +231,16 @@ class EventNormalizer:
         return streamed
 
     def _index(self, event: Event, raw: object) -> int:
-        if isinstance(event.get("output_index"), int):
-            return int(event["output_index"])
+        """Which item an event is about: ids say it, since some servers give every item of a turn the same index."""
         identifier = raw.get("id") if isinstance(raw, Mapping) else None
         for index, item in self._items.items():
             if identifier and item.json.get("id") == identifier:
                 return index
-        if str(event.get("type")).endswith("done") and not identifier:
+        announces = str(event.get("type")).endswith("added")
+        given = event.get("output_index")
+        if isinstance(given, int) and not (announces and identifier and given in self._items):
+            return given
+        if not announces and not identifier:
             for index, item in self._items.items():
                 if not item.done:
                     return index
