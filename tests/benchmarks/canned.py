@@ -21,7 +21,20 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-WORDS = "the quick brown fox jumps over a lazy dog while seven wizards box ".split()
+WORDS = (
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "with",
+    "nine",
+    "socks",
+)
 MESSAGE = "msg_0123456789abcdef01234567"
 ARGUMENTS = '{"city":"Paris","unit":"C"}'
 SLOTS = re.compile(rb'"(@[a-z]+@)"')
@@ -130,10 +143,8 @@ def _answer(deltas: int, *, stream: bool, call: bool) -> list[list[bytes]]:
 
 def _calls_so_far(body: bytes, place: int) -> int:
     """How far the tool loop has come: by the id that is continued, else by the outputs since the last question."""
-    asked = 0
-    for asked in (match.end() for match in USER.finditer(body)):
-        pass
-    outputs = body.count(b'"function_call_output"', asked)
+    questions = [match.end() for match in USER.finditer(body)]
+    outputs = body.count(b'"function_call_output"', questions[-1] if questions else 0)
     return (place or outputs) if outputs else 0
 
 

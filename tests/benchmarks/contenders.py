@@ -255,6 +255,13 @@ def _canned_chat(url: str) -> Any:
         "service_tier": "default",
         "model_provider": "openai",
     }
+    usage: Any = {
+        "input_tokens": 45,
+        "output_tokens": 20,
+        "total_tokens": 65,
+        "input_token_details": {"cache_read": 0},
+        "output_token_details": {"reasoning": 0},
+    }
 
     class Canned(BaseChatModel):
         @property
@@ -269,7 +276,7 @@ def _canned_chat(url: str) -> Any:
 
         async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
             block = {"type": "text", "text": text, "annotations": [], "logprobs": [], "id": "msg_1"}
-            answer = AIMessage([block], response_metadata=dict(facts))
+            answer = AIMessage([block], response_metadata=dict(facts), usage_metadata=usage)
             return ChatResult(generations=[ChatGeneration(message=answer)])
 
         async def _astream(self, *args: Any, **kwargs: Any) -> Any:
