@@ -67,12 +67,6 @@ def test_a_background_answer_is_continued_like_any_other(responses_backend: Back
     assert len(responses_backend.creates[-1].input) == 1
 
 
-def test_a_streaming_graph_gets_the_answer_in_one_chunk(responses_backend: Backend) -> None:
-    responses_backend.background(polls=1).reply("one two")
-    chunks = [chunk.text for chunk, _ in graph().stream(QUESTION, stream_mode="messages")]
-    assert chunks == ["one two"]
-
-
 @pytest.mark.parametrize(("emit", "heard"), [(True, 2), (False, 0)])
 def test_the_custom_stream_hears_of_each_wait(
     emit: bool, heard: int, responses_backend: Backend
