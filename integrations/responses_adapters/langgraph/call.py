@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, Literal, NamedTuple
 
+from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig, ensure_config
 
-from ..errors import ResponseIncompleteError
+from ..errors import ContextLengthError, ResponseIncompleteError
 from ..protocol.turn import Event, Outcome, Turn
 from .answers import to_message
 from .bound_tools import BoundTools
@@ -20,11 +21,22 @@ from .notices import tell_graph
 from .replay import STAMP, in_standard_blocks
 from .streaming import AnswerStream
 
-__all__ = ["POLL_SUFFIX", "Call", "chain_name", "current_metadata", "running"]
+__all__ = [
+    "POLL_SUFFIX",
+    "Call",
+    "ChatContextLengthError",
+    "chain_name",
+    "current_metadata",
+    "running",
+]
 
 
 POLL_SUFFIX: Final = ".poll"
 """Ends the name of a node that waits for what the node before it submitted; both are one conversation."""
+
+
+class ChatContextLengthError(ContextLengthError, ContextOverflowError):
+    """`ContextLengthError`, by the name that LangChain's middleware looks for."""
 
 
 class Call:

@@ -21,7 +21,7 @@ from ..protocol.request import conversation_id
 from ..protocol.turn import Turn
 from .background import Background, Submission
 from .bound_tools import BoundTools, ToolCache
-from .call import Call, chain_name, current_metadata, running
+from .call import Call, ChatContextLengthError, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
 from .hints import refuse_unknown
 from .messages import conversation_items, ledger_entry, lift_instructions
@@ -374,6 +374,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
             max_retries=self.max_retries,
             poll_interval=background.poll_interval,
             poll_timeout=background.poll_timeout,
+            overflow_error=ChatContextLengthError,
         )
         return Call(
             turn,

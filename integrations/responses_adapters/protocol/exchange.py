@@ -12,7 +12,6 @@ from typing import Any, Final, NoReturn, TypeAlias
 from ..errors import (
     AmbiguousSubmitError,
     ChainLostError,
-    ContextLengthError,
     ContextMismatchError,
     ResponseFailedError,
     ResponsesAdapterError,
@@ -284,7 +283,7 @@ class _Call:
 
     def _overflow(self, failure: Failure) -> ResponsesAdapterError:
         return self.error(
-            ContextLengthError,
+            self.turn.overflow_error,
             f"says that the conversation is longer than the model's context window ({failure.message}): trim,"
             " summarise or compact it, or use a model with a larger one",
             code=failure.code,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ..errors import ContextLengthError
 from ..profiles import ServerProfile
 from .chain import Ledger
 from .items import Item
@@ -91,6 +92,7 @@ class Turn:
         max_retries: Attempts after the first for refused connections, 429 and 5xx.
         poll_interval: Seconds between polls of a background response, unless the server hints otherwise.
         poll_timeout: Seconds until polling gives up; `None` waits for ever.
+        overflow_error: Class of the error for a conversation that is too long; a framework may know one by its own.
     """
 
     body: Mapping[str, Any]
@@ -106,6 +108,7 @@ class Turn:
     max_retries: int = 2
     poll_interval: float = 2.0
     poll_timeout: float | None = 600.0
+    overflow_error: type[ContextLengthError] = ContextLengthError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -32,6 +32,7 @@ class ServerState:
         polls: `GET`s until a background response has ended.
         background_seconds: Virtual seconds until it has, instead.
         pacing: Seconds before the first delta of a stream, and between deltas.
+        remembers: How many requests, turns and responses are kept; `None`: all.
     """
 
     def __init__(self, name: str, *, seed: int) -> None:
@@ -46,6 +47,7 @@ class ServerState:
         self.polls: int = 2
         self.background_seconds: int | None = None
         self.pacing: tuple[float, float] = (0.0, 0.0)
+        self.remembers: int | None = None
 
     def configure(self, **changes: Any) -> Self:
         """Change how the server behaves, by the field names of `Behaviour`.
@@ -105,6 +107,14 @@ class ServerState:
     def pace(self, first: float = 0.0, between: float = 0.0) -> Self:
         """Real seconds before the first delta of a stream, and between deltas."""
         self.pacing = (first, between)
+        return self
+
+    def remember(self, newest: int) -> Self:
+        """Keep the newest `newest` requests, turns and responses only, so that memory stays bounded.
+
+        An older response is lost to those who continue it, as when a server's retention has ended.
+        """
+        self.remembers = newest
         return self
 
     def leave_out(self, *fields: str) -> Self:
