@@ -105,11 +105,15 @@ class Call:
             error = normalize_error(status, said)
             return (status, None, content) if error is body else (status, _JSON, _dump(error))
         if not isinstance(body, dict) or not body.keys() & {"error", "output", "status"}:
-            return status, None, content
+            if not self._wants_events():
+                return status, None, content
+            body = {"error": f"answered {status} with what is no response: {content[:80]!r}"}
         if forgotten(body, self._request, self._profile):
             return 400, _JSON, _dump(FORGOTTEN)
         if self._wants_events():
-            return status, _EVENTS, self._as_events(body)
+            whole = body.keys() & {"output", "status"}
+            events = self._as_events(body) if whole else _frame(normalize_error(status, body))
+            return status, _EVENTS, events
         normal = normalize_response(body, self._request, self._reader)
         return (status, None, content) if normal is body else (status, _JSON, _dump(normal))
 

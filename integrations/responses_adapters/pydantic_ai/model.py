@@ -14,14 +14,7 @@ from openai import AsyncOpenAI
 from openai.types import responses
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import (
-    ModelAPIError,
-    ModelConnectionError,
-    ModelRateLimitError,
-    ModelServerError,
-    ModelUnavailableError,
-    UserError,
-)
+from pydantic_ai.exceptions import ModelAPIError, UserError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import (
     CompletedStreamedResponse,
@@ -47,7 +40,7 @@ from .answers import (
     timed_out,
 )
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
-from .retries import advised, retry_delay, says_lost
+from .retries import advised, is_failed_poll, retry_delay, says_lost
 from .settings import (
     ResponsesModelSettings,
     check_names,
@@ -61,12 +54,6 @@ AnswerT = TypeVar("AnswerT")
 
 _CHAIN: Final = "openai_previous_response_id"
 _WIRE_CHAIN: Final = "previous_response_id"
-_TRANSIENT: Final = (
-    ModelConnectionError,
-    ModelRateLimitError,
-    ModelServerError,
-    ModelUnavailableError,
-)
 
 
 class ResponsesModel(OpenAIResponsesModel):
@@ -273,7 +260,7 @@ class ResponsesModel(OpenAIResponsesModel):
             try:
                 return await ask(model, settings)
             except ModelAPIError as error:
-                if model._job is not None and isinstance(error, _TRANSIENT):
+                if model._job is not None and is_failed_poll(error):
                     return model._job
                 delay = retry_delay(error, attempt) if attempt < model._retries else None
                 if delay is None:
@@ -338,22 +325,25 @@ class ResponsesModel(OpenAIResponsesModel):
         check_names(model._given)
         refuse_unsupported(model._given, self.server)
         model._job = None if self._as_stock else running_job(messages, self.system)
+        asked = messages
         if model._job is not None:
             check_deadline(model._job, model._given, self.server.name, self.base_url)
+            asked = messages[:-1]
+        last = self._last_answer(asked)
+        chain = model._chain(given)
+        trusts = self._as_stock or model._given.get("responses_chaining") == "always"
+        if chain == "auto" and not trusts:
+            model._setup = setup_of(parameters)
+            if last is not None:
+                model._anchor = Anchor.of(last, asked, model._setup, model._given)
+        if model._job is not None:
             return model, given
-        last = self._last_answer(messages)
         unstored = model._given.get("openai_store") is False or (
             last is not None and (last.provider_details or {}).get("store") is False
         )
         inherited = self.server.inherits_instructions and lost_instructions(messages)
-        model._continues = model._chain(given)
-        if (unstored or inherited) and model._continues:
-            model._replays = True
-        trusts = self._as_stock or model._given.get("responses_chaining") == "always"
-        if model._continues == "auto" and not trusts:
-            model._setup = setup_of(parameters)
-            if last is not None:
-                model._anchor = Anchor.of(last, messages, model._setup, model._given)
+        model._continues = chain
+        model._replays = bool(chain) and (unstored or inherited)
         return model, model._keyed(given)
 
     def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:

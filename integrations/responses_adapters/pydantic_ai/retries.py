@@ -11,16 +11,25 @@ from pydantic_ai.exceptions import (
     ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
 )
 
 from ..protocol.advice import advise
 from ..protocol.failure import read_failure
 
-__all__ = ["advised", "retry_delay", "says_lost"]
+__all__ = ["advised", "is_failed_poll", "retry_delay", "says_lost"]
 
 _REFUSED: Final = frozenset({409, 429, 500, 502, 503, 529})
 """Statuses with which a server says that it did not do the work; 408 and 504 say only that it took too long."""
 
+_TRANSIENT: Final = (
+    ModelConnectionError,
+    ModelRateLimitError,
+    ModelServerError,
+    ModelUnavailableError,
+)
 _UNSENT: Final = frozenset({"connect", "pool"})
 _FIRST_BACKOFF: Final = 0.5
 _LONGEST_BACKOFF: Final = 8.0
@@ -44,6 +53,11 @@ def retry_delay(error: ModelAPIError, attempt: int) -> float | None:
     if error.retry_after is None:
         return _backoff(attempt)
     return error.retry_after if error.retry_after <= _LONGEST_WAIT else None
+
+
+def is_failed_poll(error: ModelAPIError) -> bool:
+    """Whether asking for a background response failed for now, rather than the response itself, which is final."""
+    return isinstance(error, _TRANSIENT) and isinstance(error.__cause__, APIError)
 
 
 def _may_have_been_accepted(error: ModelAPIError) -> bool:

@@ -51,6 +51,7 @@ _OPENS: Final = {
 """Events that belong to an item, and the type of that item."""
 
 _TRUNCATED: Final = "the stream ended before the response was complete, so the answer may be cut"
+_GARBLED: Final = "what was streamed is not what the finished response says: an event was lost, repeated or out of order"
 
 
 class EventNormalizer:
@@ -59,7 +60,7 @@ class EventNormalizer:
     What a server leaves out is put in: the opening event, ids, items that were never announced, deltas of
     text that came in one piece or only in the final response; such items come after those that were streamed,
     whatever their place in the response. Items and events of unknown type are kept in the final response. A stream
-    that ends without a terminal event ends with an error.
+    that ends without a terminal event, or said something else than the final response does, ends with an error.
 
     Args:
         request: The create request; `None` for the stream of a retrieved response, which may begin anywhere.
@@ -117,9 +118,7 @@ class EventNormalizer:
         """
         if self._ended or self._request is None or self._response.get("background"):
             return []
-        return [
-            {"error": {"code": "stream_truncated", "type": "server_error", "message": _TRUNCATED}}
-        ]
+        return [_error("stream_truncated", _TRUNCATED)]
 
     # Opening and ending
 
@@ -171,6 +170,8 @@ class EventNormalizer:
         told = dict(self._items)
         for item in normal["output"]:
             before += self._backfill(_take(told, item), item)
+        if self._request is not None and any(item.garbled for item in self._items.values()):
+            return [_error("stream_garbled", _GARBLED)]
         normal = self._completed(normal, kind)
         if normal is event.get("response") and kind == event.get("type"):
             return [*before, event]
@@ -315,6 +316,10 @@ def normalize_events(
     for event in events:
         yield from normalizer.feed(event)
     yield from normalizer.finish()
+
+
+def _error(code: str, message: str) -> Event:
+    return {"error": {"code": code, "type": "server_error", "message": message}}
 
 
 def _take(told: dict[int, StreamedItem], item: Json) -> StreamedItem | None:

@@ -19,6 +19,9 @@ Place: TypeAlias = tuple[str, int]
 _TEXTS: Final = frozenset({"output_text", "reasoning_text", "refusal"})
 """Types of content parts that are streamed as text, each in events of its own name."""
 
+_ANSWERS: Final = frozenset({"function_call_arguments", "output_text", "refusal"})
+"""Texts that must not differ from what the server says in the end; of reasoning, some servers stream another form."""
+
 
 @dataclass(slots=True)
 class StreamedItem:
@@ -29,6 +32,7 @@ class StreamedItem:
         json: The item itself.
         mirrors: Raw reasoning is told once more as a summary, unless the server tells one.
         texts: What went out as deltas.
+        garbled: What went out as deltas is not what the server says in the end.
         done: Its last event went out.
     """
 
@@ -36,6 +40,7 @@ class StreamedItem:
     json: Json
     mirrors: bool = False
     texts: dict[Place, list[str]] = field(default_factory=lambda: defaultdict(list))
+    garbled: bool = False
     done: bool = False
 
     def event(self, name: str, **fields: object) -> Event:
@@ -83,11 +88,14 @@ class StreamedItem:
 
     def rest(self, place: Place, whole: object) -> list[Event]:
         """A delta for what is still to be said of a text, if it begins with what has been said."""
+        family, position = place
         said = "".join(self.texts[place])
-        if not isinstance(whole, str) or len(whole) <= len(said) or not whole.startswith(said):
+        if not isinstance(whole, str) or whole == said:
+            return []
+        if not whole.startswith(said):
+            self.garbled |= family in _ANSWERS and whole.split() != said.split()
             return []
         self.texts[place] = [whole]
-        family, position = place
         delta = whole[len(said) :]
         fields: dict[str, Any] = {"delta": delta}
         if family != "function_call_arguments":
