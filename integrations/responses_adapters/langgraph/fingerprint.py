@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import (
@@ -19,8 +19,13 @@ __all__ = ["essence", "fingerprint", "role_of", "without_index"]
 
 _DEVELOPER: Final = "__openai_role__"  # langchain-core's key for the developer role
 _VOLATILE: Final = frozenset({"id", "status", "annotations", "logprobs", "index"})
+_TEXT_KEYS: Final = _VOLATILE | {"type", "text"}
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _ID_IS_CONTENT: Final = frozenset({"item_reference", "image_generation_call"})
+
+# By class, because `isinstance` of another class costs a microsecond: pydantic's metaclass answers it.
+_ROLES: Final[dict[type, str]] = {AIMessage: "assistant", HumanMessage: "user", ToolMessage: "tool"}
+_PLAIN: Final = frozenset({"assistant", "user", "system", "developer"})
 
 _encode: Final[Callable[[Any], str]] = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), default=repr
@@ -41,19 +46,28 @@ def fingerprint(message: BaseMessage) -> bytes:
             content = content[0]
         elif not content:
             content = ""
-    if isinstance(message, AIMessage):
-        facts: list[Any] = ["assistant", content]
+    role = role_of(message)
+    further = _further(message, role)
+    if not further and isinstance(content, str) and role in _PLAIN:
+        return f"{role} {content}".encode("utf-8", "surrogatepass")  # most messages: no JSON needed
+    return _encode([role, content, *further]).encode()
+
+
+def _further(message: BaseMessage, role: str) -> Sequence[Any]:
+    """What decides the wire form beside role and content."""
+    if role == "assistant" and isinstance(message, AIMessage):
+        further: list[Any] = []
         if message.tool_calls:
-            facts.append([(call["name"], call["args"], call["id"]) for call in message.tool_calls])
-        if message.invalid_tool_calls:
-            facts.append(
-                ["invalid", [(c["name"], c["args"], c["id"]) for c in message.invalid_tool_calls]]
+            further.append(
+                [(call["name"], call["args"], call["id"]) for call in message.tool_calls]
             )
-    elif isinstance(message, ToolMessage):
-        facts = ["tool", content, message.tool_call_id, message.additional_kwargs.get("type")]
-    else:
-        facts = [role_of(message), content]
-    return _encode(facts).encode()
+        if message.invalid_tool_calls:
+            invalid = [(c["name"], c["args"], c["id"]) for c in message.invalid_tool_calls]
+            further.append(["invalid", invalid])
+        return further
+    if role == "tool" and isinstance(message, ToolMessage):
+        return message.tool_call_id, message.additional_kwargs.get("type")
+    return ()
 
 
 def essence(block: Any) -> Any:
@@ -61,6 +75,8 @@ def essence(block: Any) -> Any:
     if isinstance(block, str):
         return block
     kind = block.get("type")
+    if kind == "text" and isinstance(text := block.get("text"), str) and block.keys() <= _TEXT_KEYS:
+        return text
     if kind in _CALLS and "call_id" in block:
         return [block["call_id"]]  # what it says on the wire is decided by `tool_calls`
     kept = {
@@ -90,11 +106,15 @@ def without_index(block: dict[str, Any]) -> dict[str, Any]:
 
 def role_of(message: BaseMessage) -> str:
     """The role that a message has on the wire."""
+    if (role := _ROLES.get(type(message))) is not None:
+        return role
     if isinstance(message, HumanMessage):
         return "user"
+    if isinstance(message, AIMessage):
+        return "assistant"
     if isinstance(message, SystemMessage):
-        role: str = message.additional_kwargs.get(_DEVELOPER, "system")
-        return role
+        kept: str = message.additional_kwargs.get(_DEVELOPER, "system")
+        return kept
     if isinstance(message, ChatMessage):
         return message.role
     return message.type

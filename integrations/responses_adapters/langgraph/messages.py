@@ -55,12 +55,9 @@ def lift_instructions(messages: Sequence[BaseMessage]) -> tuple[str | None, list
 
 def ledger_entry(message: BaseMessage) -> Entry:
     """What the ledger keeps of a message."""
-    return Entry(
-        fingerprint(message),
-        message.response_metadata.get(STAMP),
-        own=role_of(message) in _CALLERS,
-        ephemeral=_marks(message).get(_EPHEMERAL) is True,
-    )
+    own = role_of(message) in _CALLERS
+    marked = STAMP in message.additional_kwargs and _marks(message).get(_EPHEMERAL) is True
+    return Entry(fingerprint(message), message.response_metadata.get(STAMP), own, marked)
 
 
 def _marks(message: BaseMessage) -> Mapping[str, Any]:

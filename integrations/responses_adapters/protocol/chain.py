@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
@@ -102,18 +102,13 @@ class Ledger:
         self.scope = scope
         self._key = key
         self._instructions = self._short_digest(instructions) if instructions else None
-        mac = hmac.new(key, digestmod="sha256")
-        update = mac.update
-        snapshots: list[tuple[int, Stamp, hmac.HMAC]] = []
-        for index, (fingerprint, stamp, _, ephemeral) in enumerate(entries):
-            if ephemeral:
-                continue
-            update(b"%d:" % len(fingerprint))
-            update(fingerprint)
-            if stamp is not None and self.owns(stamp):
-                snapshots.append((index, stamp, mac.copy()))
-        self._prefix = mac
-        self._snapshots = snapshots
+        self._answers = [
+            (index, stamp)
+            for index, (_, stamp, _, ephemeral) in enumerate(entries)
+            if stamp is not None and not ephemeral and self.owns(stamp)
+        ]
+        newest = [index + 1 for index, _ in self._answers[-1:]]
+        *self._newest, self._prefix = self._hash([*newest, len(entries)])
         self.base: str | None = self._find_base(seed)
 
     def owns(self, stamp: Stamp) -> bool:
@@ -127,12 +122,12 @@ class Ledger:
     @property
     def newest_id(self) -> str | None:
         """The newest response whose stamp claims to belong here."""
-        return self._snapshots[-1][1].get("id") if self._snapshots else None
+        return self._answers[-1][1].get("id") if self._answers else None
 
     def plan(self, *, inherits_instructions: bool = False) -> Plan:
         """Continue the newest response that still fits the messages; replay everything if none does."""
-        why = "first turn" if not self._snapshots else "no earlier response fits the messages"
-        for index, stamp, mac in reversed(self._snapshots):
+        why = "first turn" if not self._answers else "no earlier response fits the messages"
+        for index, stamp, mac in self._newest_first():
             if index + 1 == len(self.entries):
                 continue  # an empty input is refused by servers
             if not self._fits(stamp, mac):
@@ -165,12 +160,10 @@ class Ledger:
             Everything if nothing here was sent to it yet, else what is new; `None` if what was sent is no longer
             what the messages say.
         """
-        if not self._snapshots:
+        if not self._answers:
             return self.replay("first turn")
-        index, stamp, mac = self._snapshots[-1]
-        forked = head is not None and all(
-            head != stamp.get("id") for _, stamp, _ in self._snapshots
-        )
+        index, stamp, mac = next(self._newest_first())
+        forked = head is not None and all(head != stamp.get("id") for _, stamp in self._answers)
         if forked or not self._fits(stamp, mac) or stamp.get("stored") is False:
             return None
         return Plan(
@@ -223,6 +216,29 @@ class Ledger:
         """A short keyed digest of any plain JSON, to notice that it changed."""
         return self._short_digest(json.dumps(value, sort_keys=True, separators=(",", ":")))
 
+    def _hash(self, ends: Iterable[int]) -> Iterator[hmac.HMAC]:
+        """The keyed hash of the first so many messages, for each of the growing `ends`."""
+        mac, start = hmac.new(self._key, digestmod="sha256"), 0
+        for end in ends:
+            parts = [
+                b"%d:%b" % (len(fingerprint), fingerprint)
+                for fingerprint, _, _, ephemeral in self.entries[start:end]
+                if not ephemeral
+            ]
+            mac.update(b"".join(parts))
+            yield mac.copy()
+            start = end
+
+    def _newest_first(self) -> Iterator[tuple[int, Stamp, hmac.HMAC]]:
+        """Each answer of this conversation, and the hash up to it; that of older ones is rarely wanted."""
+        if not self._answers:
+            return
+        *older, (index, stamp) = self._answers
+        yield index, stamp, self._newest[0]
+        hashes = [*self._hash(index + 1 for index, _ in older)]
+        for (index, stamp), mac in zip(reversed(older), reversed(hashes), strict=True):
+            yield index, stamp, mac
+
     def _fits(self, stamp: Stamp, prefix: hmac.HMAC) -> bool:
         digest = stamp.get("digest")
         return (
@@ -232,13 +248,13 @@ class Ledger:
         )
 
     def _find_base(self, seed: str | None) -> str | None:
-        for _, stamp, _ in reversed(self._snapshots):
+        for _, stamp in reversed(self._answers):
             base, proof = stamp.get("base"), stamp.get("base_proof")
             if not isinstance(base, str) or not isinstance(proof, str):
                 continue
             if hmac.compare_digest(proof.encode(), self._prove_base(base).encode()):
                 return base
-        return None if self._snapshots else seed
+        return None if self._answers else seed
 
     def _prove_base(self, base: str) -> str:
         return self._short_digest(json.dumps(["base", base, self.chain, self.scope]))
