@@ -298,6 +298,24 @@ def test_no_json_object_is_too_odd_for_an_event(
         json.dumps(event)
 
 
+@pytest.mark.parametrize("echo", [{"previous_response_id": "chatcmpl-1"}, {}])
+def test_the_response_that_was_continued_keeps_the_name_by_which_it_was_asked_for(
+    echo: dict[str, str],
+) -> None:
+    body = {"id": "resp_2", "status": "completed", "output": [], **echo}
+
+    assert normalize_response(body, {"previous_response_id": "resp_1"})["previous_response_id"] == (
+        "resp_1"
+    )
+    assert normalize_response(body, {}) is body
+
+
+def test_a_null_echo_is_left_since_it_may_say_that_the_server_forgot() -> None:
+    body = {"id": "resp_2", "status": "completed", "output": [], "previous_response_id": None}
+
+    assert normalize_response(body, {"previous_response_id": "resp_1"}) is body
+
+
 @given(status=st.sampled_from([200, 400, 404, 500]), body=VALUES | OBJECTS)
 @example(status=422, body={"detail": [{"loc": 1, "msg": "no"}]})
 def test_no_json_value_is_too_odd_for_an_error(status: int, body: Any) -> None:

@@ -189,13 +189,14 @@ async def test_an_unknown_model_is_not_taken_for_a_lost_response(
 @pytest.mark.parametrize(
     ("server", "settings"), [("openai", {}), (None, {"openai_previous_response_id": "auto"})]
 )
+@pytest.mark.parametrize("echo", ["id", "foreign"])
 async def test_a_server_that_claims_to_continue_and_has_forgotten_is_sent_everything_from_then_on(
-    responses_backend: Backend, server: str | None, settings: Any
+    responses_backend: Backend, server: str | None, settings: Any, echo: str
 ) -> None:
     agent = agent_on(on_fake(server, settings=settings))
     script_turn(responses_backend, 0)
     history = (await agent.run("Is R0 free?")).all_messages()
-    responses_backend.ignore_previous_id(echo=True)
+    responses_backend.ignore_previous_id().configure(echo=echo)
     responses_backend.reply("I know of nothing.")
     script_turn(responses_backend, 1)
     result = await agent.run("Is R1 free?", message_history=history)

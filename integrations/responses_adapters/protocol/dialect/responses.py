@@ -36,7 +36,8 @@ def normalize_response(
     """The response in canonical form; the same object if it is already.
 
     Items of unknown type move from `output` to `body[EXTENSION]["unmapped"]`, a status that is not the
-    specification's to `body[EXTENSION]["status"]`.
+    specification's to `body[EXTENSION]["status"]`. The response that was continued keeps the id by which the client
+    knows it, where the server echoes another one or none; a null stays, since it may say that the server forgot.
 
     Args:
         body: What the server sent.
@@ -54,6 +55,9 @@ def normalize_response(
     background = request is None or request.get("background")
     if status in RUNNING and background and not body.get("background"):
         fixed["background"] = True
+    continued = (request or {}).get("previous_response_id")
+    if continued and body.get("previous_response_id", "") is not None:
+        fixed["previous_response_id"] = continued
     fixed["output"], unmapped = _output(body, reader)
     keep(fixed, unmapped=unmapped)
     if body.get("error"):
