@@ -21,8 +21,8 @@ KEY = "fake-key-0123456789"
 IDENTITY = {"name", "base_url", "hosts", "base_url_env", "api_key_env", "reference"}
 """What an address says of itself."""
 
-NOT_MEASURABLE = {"retention"}
-"""It would take a month."""
+NOT_MEASURABLE = {"message_parts", "retention", "streams_background", "tool_output"}
+"""It would take pictures, a month, and answers that run for long."""
 
 CAUTIOUS = {"echoes_previous_id": False, "allowed_tools": False, "health": None}
 """Where no documentation tells, profiles say this; a measurement may know better."""

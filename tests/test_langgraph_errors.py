@@ -89,7 +89,7 @@ def misspelt(backend: Backend) -> None:
 
 
 def unsupported(backend: Backend) -> None:
-    chat(server="valar").invoke("a", parallel_tool_calls=True)
+    chat(server="valar").invoke("a", parallel_tool_calls=False)
 
 
 def chain_lost(backend: Backend) -> None:

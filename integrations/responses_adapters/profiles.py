@@ -58,6 +58,8 @@ class ServerProfile:
         reasoning_summary: What the field of `reasoning` that asks for a summary is called.
         input_items: `"easy"` takes messages without `type` and assistant text as a plain string, `"typed"` needs
             every item's `type` and assistant text as `output_text` parts.
+        tool_output: The output of a function call: `"parts"` takes text, pictures and files, `"text"` a string alone.
+        message_parts: What user messages take beside text.
         conversation: `"id"` takes `conversation` as a plain id too, `"object"` only as `{"id": ...}`.
         health: Path of its health check, from the root of the host.
         refuses: Request parameters answered with an error.
@@ -92,6 +94,10 @@ class ServerProfile:
     allowed_tools: bool = False
     reasoning_summary: str = "summary"
     input_items: Literal["easy", "typed"] = "easy"
+    tool_output: Literal["parts", "text"] = "parts"
+    message_parts: frozenset[Literal["input_audio", "input_file", "input_image"]] = frozenset(
+        {"input_audio", "input_file", "input_image"}
+    )
     conversation: Literal["id", "object"] = "id"
     health: str | None = None
     refuses: frozenset[str] = frozenset()
@@ -137,6 +143,8 @@ _PROFILES: Final = (
         cancels=False,
         encrypted_reasoning="on_request",
         input_items="typed",
+        tool_output="text",
+        message_parts=frozenset(),
         conversation="object",
         health="/health",
     ),
@@ -153,6 +161,8 @@ _PROFILES: Final = (
         cancels=False,
         encrypted_reasoning="never",
         json_object=False,
+        tool_output="text",
+        message_parts=frozenset({"input_image"}),
         reasoning_summary="generate_summary",
         refuses=frozenset(
             {
@@ -189,6 +199,8 @@ _PROFILES: Final = (
         cancels=False,
         json_object=False,
         input_items="typed",
+        tool_output="text",
+        message_parts=frozenset({"input_file", "input_image"}),
     ),
     ServerProfile(
         name="otari",

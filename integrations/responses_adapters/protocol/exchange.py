@@ -105,7 +105,9 @@ class _Call:
         headers = self._idempotency()
         attempt = 0
         while True:
-            reply: Reply = yield Send("POST", "/responses", body, stream=stream, headers=headers)
+            reply: Reply = yield Send(
+                "POST", "/responses", body, stream=bool(body.get("stream")), headers=headers
+            )
             self.requests += 1
             self.bytes_sent += reply.sent
             if attempt >= self.turn.max_retries or not may_resend(reply, self.profile):

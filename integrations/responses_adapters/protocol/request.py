@@ -15,6 +15,7 @@ from ..errors import (
 )
 from ..profiles import ServerProfile
 from .chain import Entry, Plan
+from .dialect import inexpressible_parts, normalize_request
 from .items import CALL_OUTPUTS, Item, open_calls, portable, prune_compacted, repair, unstored
 from .recovery import ENCRYPTED, Concessions, leave_out
 from .turn import Turn
@@ -128,7 +129,7 @@ def conversation_id(body: Mapping[str, Any]) -> str | None:
 def build_request(
     turn: Turn, plan: Plan, conceded: Concessions = _NOTHING, *, stream: bool
 ) -> dict[str, Any]:
-    """The body of the create request for this plan, without what the server has refused.
+    """The body of the create request for this plan, as this server takes it, without what it has refused.
 
     Raises:
         UnsupportedByServerError: The turn asks for something that the profile says is refused.
@@ -136,7 +137,6 @@ def build_request(
     """
     profile = turn.profile
     body = {key: value for key, value in turn.body.items() if value is not None}
-    _refuse(body, profile)
     try:
         body["input"] = _input(turn, plan, conceded)
     except DanglingToolCallError as error:
@@ -156,6 +156,9 @@ def build_request(
     if turn.memory.refused:
         body = leave_out(body, turn.memory.refused)
     body["stream"] = stream
+    if not profile.reference:
+        body = normalize_request(body, profile)
+    _refuse(turn, body)
     return body
 
 
@@ -208,14 +211,25 @@ def _sendable(turn: Turn, entry: Entry, group: list[Item]) -> list[Item]:
     return group
 
 
-def _refuse(body: Mapping[str, Any], profile: ServerProfile) -> None:
+def _refuse(turn: Turn, body: Mapping[str, Any]) -> None:
+    """Raise if this body, or what was asked for and left out of it, is refused."""
+    profile = turn.profile
     refused = sorted(key for key in body if key in profile.refuses)
-    if body.get("store") is False and profile.store == "always":
+    if turn.body.get("store") is False and profile.store == "always":
         refused.append("store=False")
     if body.get("background") and not profile.background:
         refused.append("background")
     if refused:
         raise UnsupportedByServerError(
             f'server "{profile.name}" refuses {", ".join(refused)}: leave it out, or use another server',
+            server=profile.name,
+        )
+    for item, kind in inexpressible_parts(body["input"], profile):
+        call_id = item.get("call_id")
+        where = f"the output of the call {call_id}" if call_id else f"a {item.get('role')} message"
+        raise UnsupportedByServerError(
+            f'server "{profile.name}" takes no {kind}, which {where} holds: say it in text; or, if this deployment'
+            f" takes it, pass server=dataclasses.replace(find_server({profile.name!r}),"
+            f" message_parts=frozenset({{{kind!r}}}))",
             server=profile.name,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .errors import normalize_error
 from .events import EventNormalizer, normalize_events
 from .items import ANY_READER, EXTENSION, ITEM_TYPES, Reader
+from .outputs import inexpressible_parts
 from .requests import normalize_request
 from .responses import FORGOTTEN, RUNNING, forgotten, normalize_response
 
@@ -21,6 +22,7 @@ __all__ = [
     "EventNormalizer",
     "Reader",
     "forgotten",
+    "inexpressible_parts",
     "normalize_error",
     "normalize_events",
     "normalize_request",

@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from ...profiles import ServerProfile
 from .items import Json, is_invented
+from .outputs import text_outputs
 
 __all__ = ["normalize_request"]
 
 _ENCRYPTED: Final = "reasoning.encrypted_content"
 
 _INERT: Final = {
-    "parallel_tool_calls": True,
-    "truncation": "auto",
-    "store": True,
-    "stream": False,
+    "parallel_tool_calls": (True,),
+    "truncation": ("auto", "disabled"),
+    "store": (True,),
+    "stream": (False,),
 }
 """Parameters that change nothing at these values, so a server that refuses them never needs to see them."""
 
@@ -33,7 +34,7 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
     """
     fixed = {key: value for key, value in body.items() if not _without_effect(key, value, profile)}
     if isinstance(body.get("input"), list):
-        fixed["input"] = [_item(item, profile) for item in body["input"]]
+        fixed["input"] = text_outputs([_item(item, profile) for item in body["input"]], profile)
         if profile.encrypted_reasoning == "always":
             _put_reasoning_first(fixed["input"])
     if "instructions" in profile.refuses and body.get("instructions"):
@@ -66,7 +67,7 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
 def _without_effect(key: str, value: object, profile: ServerProfile) -> bool:
     if key == "store" and profile.store == "always":
         return True
-    return key in profile.refuses and key in _INERT and value in (_INERT[key], None)
+    return key in profile.refuses and key in _INERT and value in (*_INERT[key], None)
 
 
 def _put_reasoning_first(items: list[Any]) -> None:
