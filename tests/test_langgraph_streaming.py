@@ -202,3 +202,19 @@ def test_text_is_never_said_twice() -> None:
 
 def test_an_unknown_event_is_worth_no_chunk() -> None:
     assert AnswerStream().push({"type": "response.acme.progress", "percent": 3}) is None
+
+
+def test_a_chunk_is_what_its_constructor_makes_and_shares_nothing_that_can_change() -> None:
+    stream = AnswerStream()
+    delta = {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "Hi"}
+    one, other = stream.push(delta), stream.push(delta)
+    assert one is not None
+    assert other is not None
+    built = AIMessageChunk(
+        content=[{"type": "text", "text": "Hi", "index": 0}],
+        response_metadata={"model_provider": "openai"},
+    )
+    assert one == built
+    assert one.model_dump() == built.model_dump()
+    shared = {id(value) for value in vars(one).values() if isinstance(value, dict | list)}
+    assert shared.isdisjoint(id(value) for value in vars(other).values())

@@ -90,13 +90,11 @@ class AnswerStream:
         block = self._block(slot, 0 if delta.whole_item else part)
         block.grow(delta, part, text)
         content = delta.content(part, text, block.index)
-        calls: list[ToolCallChunk] = []
+        calls: list[ToolCallChunk] | None = None
         if delta.key == "arguments" and slot.call_open:
             slot.arguments.append(text)
-            calls.append(tool_call_chunk(args=text, index=block.index))
-        return AIMessageChunk(
-            content=[content], tool_call_chunks=calls, response_metadata=dict(PROVIDER)
-        )
+            calls = [tool_call_chunk(args=text, index=block.index)]
+        return _chunk([content], calls)
 
     def _difference(self, slot: _Slot, item: Item, *, done: bool = False) -> AIMessageChunk | None:
         content: list[str | dict[Any, Any]] = []
@@ -107,9 +105,7 @@ class AnswerStream:
         calls = list(self._call_chunks(slot, item, done=done))
         if not content and not calls:
             return None
-        return AIMessageChunk(
-            content=content, tool_call_chunks=calls, response_metadata=dict(PROVIDER)
-        )
+        return _chunk(content, calls)
 
     def _call_chunks(self, slot: _Slot, item: Item, *, done: bool) -> Iterator[ToolCallChunk]:
         """What LangChain is told of a call: its head when it begins, the rest of its arguments when it is done."""
@@ -174,6 +170,29 @@ class AnswerStream:
             block = slot.blocks[part] = _Block(self._next_index)
             self._next_index += 1
         return block
+
+
+_BLANK: Final = AIMessageChunk(content=[])
+
+
+def _chunk(
+    content: list[str | dict[Any, Any]], calls: list[ToolCallChunk] | None = None
+) -> AIMessageChunk:
+    """A chunk of the answer; one without calls leaves nothing to validate, which is most of what a chunk costs."""
+    if calls:
+        return AIMessageChunk(
+            content=content, tool_call_chunks=calls, response_metadata=dict(PROVIDER)
+        )
+    return _BLANK.model_copy(
+        update={
+            "content": content,
+            "response_metadata": dict(PROVIDER),
+            "additional_kwargs": {},
+            "tool_calls": [],
+            "invalid_tool_calls": [],
+            "tool_call_chunks": [],
+        }
+    )
 
 
 class _Slot:
