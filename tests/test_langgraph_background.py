@@ -18,7 +18,11 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, RetryPolicy
 
-from responses_adapters.errors import BackgroundTimeoutError, ResponseFailedError
+from responses_adapters.errors import (
+    BackgroundTimeoutError,
+    ResponseFailedError,
+    ResponsesAdapterError,
+)
 from responses_adapters.langgraph import (
     Background,
     ChatResponses,
@@ -101,6 +105,19 @@ def test_a_retried_node_does_not_submit_again(responses_backend: Backend) -> Non
     app = graph(saver=InMemorySaver(), retry_policy=policy)
     assert app.invoke(QUESTION, THREAD)["messages"][-1].text == "done"
     assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_broken_reply_is_not_read_again_by_the_resumed_run(
+    asynchronous: bool, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=1).reply("unheard").truncate(0).then.reply("done")
+    app = graph(saver=InMemorySaver())
+    with pytest.raises(ResponsesAdapterError):
+        await app.ainvoke(QUESTION, THREAD) if asynchronous else app.invoke(QUESTION, THREAD)
+    state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
+    assert state["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 2
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])

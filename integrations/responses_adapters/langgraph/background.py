@@ -36,6 +36,8 @@ __all__ = [
     "BackgroundClient",
     "Submission",
     "given_submission",
+    "graph_runtime",
+    "is_accepted",
     "request_digest",
 ]
 
@@ -91,7 +93,7 @@ class Submission:
         """A submission of the graph task that is running, or of none; or the one that a graph keeps itself."""
         if (given := given_submission.get()) is not None:
             return given(background)
-        configurable, runtime = _configurable(), _runtime()
+        configurable, runtime = _configurable(), graph_runtime()
         info = runtime.execution_info if runtime is not None else None
         if info is None:
             return cls(background, tells=tells)
@@ -157,10 +159,16 @@ class Submission:
         Raises:
             GraphDrained: The run is to end; a resumed one waits for the same response.
         """
-        if (runtime := _runtime()) is not None:
+        if (runtime := graph_runtime()) is not None:
             if runtime.drain_requested:
                 raise GraphDrained(runtime.drain_reason or "shutdown")
             runtime.heartbeat()
+
+
+def is_accepted(reply: Reply) -> bool:
+    """Whether the reply speaks of a response; any other would be read again by every resumed run if it were kept."""
+    body = reply.body
+    return reply.error is None and isinstance(body, dict) and bool(body.keys() & {"id", "output"})
 
 
 def request_digest(send: Send) -> str:
@@ -173,7 +181,7 @@ def _configurable() -> Mapping[str, Any]:
     return ensure_config().get("configurable") or {}
 
 
-def _runtime() -> Runtime[Any] | None:
+def graph_runtime() -> Runtime[Any] | None:
     """The runtime of the graph around this call, `None` outside of graphs."""
     return get_runtime() if _CALL in _configurable() else None
 
@@ -206,9 +214,9 @@ class _InFlight:
         """The reply as plain JSON, kept for further attempts.
 
         Raises:
-            _NotSubmittedError: The server did not accept the request.
+            _NotSubmittedError: It speaks of no response: a refusal, or a body that arrived broken.
         """
-        if reply.error is not None or reply.status is None:
+        if not is_accepted(reply):
             raise _NotSubmittedError(reply)
         fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
         saved = self._replies[name] = {**fields, "headers": dict(reply.headers)}
@@ -225,7 +233,7 @@ _in_flight: Final = _InFlight()
 
 
 class _NotSubmittedError(Exception):
-    """Carries a refused request out of a task, so that the refusal is not saved as its result."""
+    """Carries a reply that speaks of no response out of a task, so that it is not saved as its result."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__("the request was refused")

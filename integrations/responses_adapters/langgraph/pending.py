@@ -25,6 +25,7 @@ from .background import (
     BackgroundClient,
     Submission,
     given_submission,
+    is_accepted,
     request_digest,
 )
 from .call import POLL_SUFFIX
@@ -156,7 +157,7 @@ class _Pending(Submission):
     def keep(self, send: Send, reply: Reply) -> Reply:
         """Remember an accepted request."""
         self.adopted = False
-        if reply.error is None and isinstance(reply.body, dict):
+        if is_accepted(reply):
             fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
             self.saved = {
                 "id": reply.body.get("id"),
