@@ -27,6 +27,7 @@ from responses_adapters.errors import (
     ResponseFailedError,
     ResponseIncompleteError,
     ResponsesAdapterError,
+    ResponseTooLargeError,
     StreamTruncatedError,
     ToolConversionError,
     UnknownServerError,
@@ -125,6 +126,11 @@ def incomplete(backend: Backend) -> None:
     chat(on_incomplete="raise").invoke("a")
 
 
+def too_large(backend: Backend) -> None:
+    backend.reply("one two three")
+    list(chat(max_response_bytes=1_500).stream("a"))
+
+
 def truncated(backend: Backend) -> None:
     backend.reply("one two three").truncate(after=6)
     list(chat(store=False).stream("a"))
@@ -172,6 +178,7 @@ RAISED: list[tuple[Callable[[Backend], None], type[ResponsesAdapterError], Any, 
     (submit_ambiguous, AmbiguousSubmitError, FIRST, "openai", "look there before sending it"),
     (failed, ResponseFailedError, FIRST, "openai", "ended as failed: The model failed"),
     (incomplete, ResponseIncompleteError, FIRST, "openai", "raise max_output_tokens"),
+    (too_large, ResponseTooLargeError, FIRST, "openai", "raise max_response_bytes="),
     (truncated, StreamTruncatedError, FIRST, "openai", "run the turn again"),
     (timed_out, BackgroundTimeoutError, FIRST, "openai", "raise poll_timeout, or retrieve it"),
     (dangling, DanglingToolCallError, FIRST, "openai", "run the tool, or answer it"),

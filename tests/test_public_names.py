@@ -23,6 +23,7 @@ PUBLIC = {
         "NotStrictError",
         "ResponseFailedError",
         "ResponseIncompleteError",
+        "ResponseTooLargeError",
         "ResponsesAdapterError",
         "ServerProfile",
         "StreamTruncatedError",

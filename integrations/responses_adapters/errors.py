@@ -11,6 +11,7 @@
     ├─ AmbiguousSubmitError
     ├─ ResponseFailedError
     ├─ ResponseIncompleteError
+    ├─ ResponseTooLargeError
     ├─ StreamTruncatedError
     ├─ BackgroundTimeoutError
     ├─ DanglingToolCallError
@@ -37,6 +38,7 @@ __all__ = [
     "NotStrictError",
     "ResponseFailedError",
     "ResponseIncompleteError",
+    "ResponseTooLargeError",
     "ResponsesAdapterError",
     "StreamTruncatedError",
     "ToolConversionError",
@@ -129,6 +131,10 @@ class ResponseFailedError(ResponsesAdapterError):
 
 class ResponseIncompleteError(ResponsesAdapterError):
     """The response ended as `incomplete` and the caller asked for that to be an error."""
+
+
+class ResponseTooLargeError(ResponsesAdapterError):
+    """The server sent more than is read of one answer."""
 
 
 class StreamTruncatedError(ResponsesAdapterError):

@@ -17,6 +17,7 @@ from ..endpoints import resolve_endpoint
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile
 from ..protocol.chain import Ledger
+from ..protocol.reading import Limits
 from ..protocol.request import conversation_id
 from ..protocol.turn import Turn
 from .background import Background, Submission
@@ -57,6 +58,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         max_retries: Further attempts after a refused connection, 429 or 5xx.
         poll_interval: Seconds between polls of a background response, unless `background=` says.
         poll_timeout: Seconds until polling gives up, unless `background=` says; `None` waits for ever.
+        max_response_bytes: Bytes of one answer at which reading stops with `ResponseTooLargeError`.
         default_headers: Headers of every request.
         client: An OpenAI client to send through, instead of one made from `base_url` and `api_key`.
         async_client: The same for asynchronous calls.
@@ -88,6 +90,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     max_retries: int = 2
     poll_interval: float = 2.0
     poll_timeout: float | None = 600.0
+    max_response_bytes: int = Limits().total
     default_headers: dict[str, str] | None = None
     client: Any = None
     async_client: Any = None
@@ -350,7 +353,11 @@ class ChatResponses(RequestOptions, BaseChatModel):
             seed=seed,
             conversation=conversation_id(body),
         )
-        transport: dict[str, Any] = {"extra_headers": headers, "timeout": self.timeout}
+        transport: dict[str, Any] = {
+            "extra_headers": headers,
+            "timeout": self.timeout,
+            "limits": Limits(total=self.max_response_bytes),
+        }
         waits = options.get("background", self.background)
         background = (
             waits

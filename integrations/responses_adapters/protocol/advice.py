@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import re
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import openai
 
 from .failure import Failure, read_failure
 
-__all__ = ["advise"]
+__all__ = ["advise", "without_user"]
+
+_USER: Final = re.compile(r"//[^/?#]*@")
 
 ErrorT = TypeVar("ErrorT", bound=openai.APIError)
 
@@ -25,14 +28,16 @@ def advise(
         model: Model that was asked for.
         api_key_env: Environment variable that holds the key.
     """
-    url = str(error.request.url)
+    url = without_user(str(error.request.url))
     if isinstance(error, openai.APIStatusError):
         body = error.body if error.body is not None else error.response.text
         failure = read_failure(error.status_code, body)
-        message = _status_advice(failure, url, base_url.rstrip("/"), model, api_key_env)
+        message = _status_advice(
+            failure, url, without_user(base_url).rstrip("/"), model, api_key_env
+        )
     else:
         cause = error.__cause__
-        reason = f" ({cause})" if cause is not None and str(cause) else ""
+        reason = _reason(cause)
         if isinstance(error, openai.APITimeoutError):
             message = f"{url} did not answer in time{reason}: raise timeout=, or try again"
         else:
@@ -42,8 +47,24 @@ def advise(
     advised.__dict__.update(error.__dict__)
     advised.message = message
     advised.args = (message,)
-    advised.__cause__ = error.__cause__
+    advised.__cause__ = None if _quotes_header(error.__cause__) else error.__cause__
     return advised
+
+
+def without_user(url: str) -> str:
+    """An address without the user name and password that may stand in it."""
+    return _USER.sub("//", url, count=1)
+
+
+def _reason(cause: BaseException | None) -> str:
+    if _quotes_header(cause):
+        return " (a header cannot be sent: is there a line end in the key, or in a header?)"
+    return f" ({cause})" if cause is not None and str(cause) else ""
+
+
+def _quotes_header(cause: BaseException | None) -> bool:
+    """Whether the HTTP library names the value of a header that it cannot send; that may be the key."""
+    return "header value" in str(cause).lower()
 
 
 def _status_advice(

@@ -7,19 +7,21 @@ models are what costs its other users most of their time.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 import uuid
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import openai
 
+from ..errors import ResponseTooLargeError
 from .advice import advise
 from .exchange import exchange
+from .gauge import Gauge
+from .reading import Limits, read_json, without_surrogates
 from .sse import EventReader
 from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
 
@@ -31,6 +33,12 @@ _HTTP: Final[Any] = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.
 _REFUSED: Final = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
 )
+
+_EAGER_READS: Final = 8
+"""Reads of a stream after which the event loop has its turn at once, so that the first words are shown first."""
+
+_PAUSE_EVERY: Final = 32
+"""Reads after which it has its turn later on: every time would cost a third of what a delta costs."""
 
 ClientT = TypeVar("ClientT", openai.OpenAI, openai.AsyncOpenAI)
 Step: TypeAlias = Generator[Command, Any, Outcome]
@@ -45,12 +53,14 @@ class _Driver(Generic[ClientT]):
         extra_headers: Headers of every request.
         timeout: Seconds (or the SDK's own kind of timeout) of every request; `None` keeps the client's.
         api_key_env: Environment variable to name when the key is refused.
+        limits: How much of one answer is read.
     """
 
     sdk: ClientT
     extra_headers: Mapping[str, str] | None = None
     timeout: Any = None
     api_key_env: str | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def _start(self, turn: Turn) -> Step:
         if turn.idempotency_key is None:
@@ -61,15 +71,23 @@ class _Driver(Generic[ClientT]):
         options: dict[str, Any] = {
             "max_retries": 0,
             "follow_redirects": False,
-            "headers": {**(self.extra_headers or {}), **send.headers},
+            # Compressed events arrive in blocks, and a small block may hold a large body.
+            "headers": {
+                "Accept-Encoding": "identity",
+                **(self.extra_headers or {}),
+                **send.headers,
+            },
         }
         if self.timeout is not None:
             options["timeout"] = self.timeout
-        arguments: dict[str, Any] = {"cast_to": _HTTP.Response, "options": options}
+        arguments: dict[str, Any] = {
+            "cast_to": _HTTP.Response,
+            "options": options,
+            "stream": True,
+            "stream_cls": openai.Stream[Any],
+        }
         if send.method == "POST":
             arguments["body"] = send.body
-        if send.stream:
-            arguments |= {"stream": True, "stream_cls": openai.Stream[Any]}
         return arguments
 
     def _failed(self, error: openai.APIError, send: Send) -> Reply:
@@ -94,7 +112,7 @@ def _answered(response: Any, content: bytes | None) -> Reply:
     body: Any = None
     if content is not None:
         try:
-            body = json.loads(content)
+            body = read_json(content)
         except ValueError:
             body = content.decode("utf-8", "replace")
     return Reply(
@@ -106,19 +124,36 @@ def _answered(response: Any, content: bytes | None) -> Reply:
     )
 
 
+def _sendable(send: Send) -> Send:
+    """The request with text that UTF-8 can hold: the caller's may have half a character in it."""
+    return replace(send, body=without_surrogates(send.body))
+
+
 def _is_events(response: Any) -> bool:
     kind = response.headers.get("content-type", "")
     return "json" not in kind and "html" not in kind
 
 
 def _cut(error: Exception) -> Exception:
-    """What cut a stream: trouble of the connection, or a frame that cannot be read; anything else is a bug."""
-    if isinstance(error, ValueError) or type(error).__module__.partition(".")[0] in {
-        "httpx",
-        "httpx2",
-    }:
+    """What cut a stream: trouble of the connection, or what cannot or must not be read; anything else is a bug."""
+    if isinstance(error, ValueError | ResponseTooLargeError) or _is_http(error):
         return error
     raise error
+
+
+def _lost(error: Exception, response: Any) -> openai.APIConnectionError:
+    """The SDK's error for a body that broke off; anything else than trouble of the connection is a bug."""
+    if not _is_http(error):
+        raise error
+    late = "Timeout" in type(error).__name__
+    kind = openai.APITimeoutError if late else openai.APIConnectionError
+    lost = kind(request=response.request)
+    lost.__cause__ = error
+    return lost
+
+
+def _is_http(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in {"httpx", "httpx2"}
 
 
 class ResponsesClient(_Driver[openai.OpenAI]):
@@ -157,7 +192,9 @@ class ResponsesClient(_Driver[openai.OpenAI]):
                 else:
                     if stream is not None:
                         stream.close()
+                    since = time.monotonic()
                     answer, stream = self._send(command)
+                    answer = replace(answer, seconds=time.monotonic() - since)
         finally:
             steps.close()
             if stream is not None:
@@ -170,11 +207,19 @@ class ResponsesClient(_Driver[openai.OpenAI]):
         call = self.sdk.post if send.method == "POST" else self.sdk.get
         try:
             response: Any = call(send.path, **self._arguments(send))
-            if send.stream and _is_events(response):
-                return _answered(response, None), _Stream(response)
-            return _answered(response, response.read()), None
         except openai.APIError as error:
             return self._failed(error, send), None
+        except UnicodeEncodeError:
+            return self._send(_sendable(send))
+        gauge = Gauge(response, self.limits)
+        if send.stream and _is_events(response):
+            return _answered(response, None), _Stream(response, gauge)
+        try:
+            return _answered(response, gauge.read()), None
+        except ResponseTooLargeError as error:
+            return Reply(None, error=error), None
+        except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
+            return self._failed(_lost(error, response), send), None
 
 
 class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
@@ -215,7 +260,9 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
                 else:
                     if stream is not None:
                         await stream.close()
+                    since = time.monotonic()
                     answer, stream = await self._send(command)
+                    answer = replace(answer, seconds=time.monotonic() - since)
         finally:
             steps.close()
             if stream is not None:
@@ -228,26 +275,37 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
         call = self.sdk.post if send.method == "POST" else self.sdk.get
         try:
             response: Any = await call(send.path, **self._arguments(send))
-            if send.stream and _is_events(response):
-                return _answered(response, None), _AsyncStream(response)
-            return _answered(response, await response.aread()), None
         except openai.APIError as error:
             return self._failed(error, send), None
+        except UnicodeEncodeError:
+            return await self._send(_sendable(send))
+        gauge = Gauge(response, self.limits)
+        if send.stream and _is_events(response):
+            return _answered(response, None), _AsyncStream(response, gauge)
+        try:
+            return _answered(response, await gauge.aread()), None
+        except ResponseTooLargeError as error:
+            return Reply(None, error=error), None
+        except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
+            return self._failed(_lost(error, response), send), None
 
 
 class _Stream:
     """The events of a synchronous response, one network read at a time."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, gauge: Gauge) -> None:
         self._response = response
-        self._chunks = response.iter_bytes()
+        self._gauge = gauge
+        self._chunks = gauge.chunks()
         self._reader = EventReader()
 
     def receive(self) -> list[Event] | Exception | None:
         """The events of the next read that completes any; `None` at the end, or what cut the stream."""
+        self._gauge.restart()
         try:
             for chunk in self._chunks:
                 if events := self._reader.feed(chunk):
+                    self._gauge.count(len(events))
                     return events
         except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
             return _cut(error)
@@ -261,19 +319,24 @@ class _Stream:
 class _AsyncStream:
     """The events of an asynchronous response, one network read at a time."""
 
-    def __init__(self, response: Any) -> None:
+    def __init__(self, response: Any, gauge: Gauge) -> None:
         self._response = response
-        self._chunks = response.aiter_bytes()
+        self._gauge = gauge
+        self._chunks = gauge.achunks()
         self._reader = EventReader()
+        self._reads = 0
 
     async def receive(self) -> list[Event] | Exception | None:
         """The events of the next read that completes any; `None` at the end, or what cut the stream."""
+        self._gauge.restart()
         try:
             async for chunk in self._chunks:
                 if events := self._reader.feed(chunk):
-                    await asyncio.sleep(
-                        0
-                    )  # bytes may be waiting already; let the reader of the last events run
+                    self._gauge.count(len(events))
+                    self._reads += 1
+                    if self._reads <= _EAGER_READS or self._reads % _PAUSE_EVERY == 0:
+                        # Bytes may be waiting already: let whoever reads the events have their turn.
+                        await asyncio.sleep(0)
                     return events
         except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
             return _cut(error)

@@ -15,6 +15,7 @@ from ..errors import (
     ContextMismatchError,
     ResponseFailedError,
     ResponsesAdapterError,
+    ResponseTooLargeError,
     StreamTruncatedError,
     UnsupportedByServerError,
 )
@@ -24,7 +25,7 @@ from .request import build_request, choose_plan, describe_setup
 from .retry import backoff, may_resend
 from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
 from .verdict import judge
-from .waiting import TERMINAL, Wait, newest_of
+from .waiting import TERMINAL, Wait, newest_of, response_of
 
 __all__ = ["exchange"]
 
@@ -273,6 +274,8 @@ class _Call:
                 f"refuses {name} ({failure.message}): leave it out, or use another server",
                 code=failure.code,
             ) from error
+        if isinstance(error, ResponseTooLargeError):
+            error.server = self.profile.name
         if error is not None:
             raise error
         raise ResponseFailedError(
@@ -351,14 +354,17 @@ class _Call:
         self, response_id: str | None, cause: Exception | None
     ) -> Generator[Command, Any, dict[str, Any]]:
         """Fetch what a cut stream did not deliver, where the server keeps it."""
+        if isinstance(cause, ResponseTooLargeError):
+            cause.server, cause.response_id = self.profile.name, response_id
+            raise cause
         if response_id is not None and self.background:
             response = yield from self._settle({"id": response_id, "status": "in_progress"})
             yield from self._show([{"type": "response.completed", "response": response}])
             return response
         if response_id is not None and self._stored({}) and self.profile.retrieves:
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
-            if reply.status == 200 and isinstance(reply.body, dict):
-                response = yield from self._settle(reply.body)
+            if (found := response_of(reply)) is not None:
+                response = yield from self._settle(found)
                 yield from self._show([{"type": "response.completed", "response": response}])
                 return response
         raise self.error(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Final
+from typing import Any
+
+from .reading import Limits, read_json
 
 __all__ = ["EventReader", "FrameTooLargeError", "MalformedFrameError"]
-
-_MAX_FRAME: Final = 64 * 1024 * 1024
-"""Bytes of one event; an inlined image fits, an endless line does not."""
 
 
 class FrameTooLargeError(ValueError):
@@ -27,7 +25,7 @@ class EventReader:
     `type` takes the name of its `event:` line.
     """
 
-    def __init__(self, *, max_frame: int = _MAX_FRAME) -> None:
+    def __init__(self, *, max_frame: int = Limits().frame) -> None:
         self._buffer = b""
         self._max_frame = max_frame
 
@@ -79,7 +77,7 @@ def _parse(frame: bytes) -> dict[str, Any] | None:
     if not data or data == b"[DONE]":
         return None
     try:
-        event = json.loads(data)
+        event = read_json(data)
     except ValueError as error:
         raise MalformedFrameError(f"an event is not JSON: {data[:80]!r}") from error
     if not isinstance(event, dict):

@@ -18,15 +18,13 @@ from .dialect import (
     normalize_request,
     normalize_response,
 )
+from .reading import Limits, read_json
 from .sse import EventReader, MalformedFrameError
 
-__all__ = ["Call", "Frames"]
+__all__ = ["Call", "Frames", "refusal"]
 
 _PATH: Final = re.compile(r"/responses(/[^/]+)?$")
 _END: Final = re.compile(rb"(?>\r\n|\r|\n){2}")
-_MAX_FRAME: Final = 64 * 1024 * 1024
-"""Bytes of one event; an inlined image fits, an endless line does not."""
-
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
 
@@ -104,10 +102,12 @@ class Call:
             said = content.decode("utf-8", "replace") if body is None else body
             error = normalize_error(status, said)
             return (status, None, content) if error is body else (status, _JSON, _dump(error))
+        if body is None and "json" in headers.get("content-type", ""):
+            body = _error("malformed_body", f"the answer is no JSON: {content[:80]!r}")
         if not isinstance(body, dict) or not body.keys() & {"error", "output", "status"}:
             if not self._wants_events():
                 return status, None, content
-            body = {"error": f"answered {status} with what is no response: {content[:80]!r}"}
+            body = _error("no_response", f"the answer is no response: {content[:80]!r}")
         if forgotten(body, self._request, self._profile):
             return 400, _JSON, _dump(FORGOTTEN)
         if self._wants_events():
@@ -152,6 +152,7 @@ class Frames:
     def __init__(self, normalizer: EventNormalizer) -> None:
         self._normalizer = normalizer
         self._buffer = bytearray()
+        self._news = 0
         self.closed: bool = False
 
     def feed(self, data: bytes) -> bytes:
@@ -167,8 +168,7 @@ class Frames:
             start = end.end()
         del buffer[:start]
         if len(buffer) > _MAX_FRAME:
-            self.closed = True
-            out.append(_frame(_TOO_LARGE))
+            out.append(self.give_up("frame_too_large", _TOO_LARGE))
         return b"".join(out)
 
     def finish(self) -> bytes:
@@ -184,31 +184,47 @@ class Frames:
     def _translate(self, raw: bytes) -> bytes:
         try:
             event = _event(raw)
-        except MalformedFrameError:
-            return raw  # for the client to report
+        except MalformedFrameError as error:
+            return self.give_up("malformed_event", str(error))
         if event is None:
             return self._ending() + raw if b"[DONE]" in raw else raw
+        self._news += 1
         events = self._normalizer.feed(event)
         self.closed = self._normalizer.forgotten
-        return b"".join(raw if each is event else _frame(each) for each in events)
+        repaired = b"\\ud" in raw or b"\\uD" in raw  # it may have held half a character
+        return b"".join(raw if each is event and not repaired else _frame(each) for each in events)
+
+    def give_up(self, code: str, message: str) -> bytes:
+        """End the stream with an error."""
+        self.closed = True
+        return _frame(_error(code, message))
+
+    def news(self) -> int:
+        """How many events came since this was asked last."""
+        news, self._news = self._news, 0
+        return news
 
     def _ending(self) -> bytes:
         return b"".join(_frame(event) for event in self._normalizer.finish())
 
 
-_TOO_LARGE: Final = {
-    "error": {
-        "code": "frame_too_large",
-        "type": "server_error",
-        "message": f"one event is larger than {_MAX_FRAME} bytes",
-    }
-}
+_MAX_FRAME: Final = Limits().frame
+_TOO_LARGE: Final = f"one event is larger than {_MAX_FRAME:,} bytes"
 
 
 def _event(raw: bytes) -> dict[str, Any] | None:
     """The event of one frame; `None` for comments and the `[DONE]` sentinel."""
     events = EventReader().feed(raw.strip(b"\r\n") + b"\n\n")
     return events[0] if events else None
+
+
+def refusal(code: str, message: str) -> bytes:
+    """The body of an answer that is an error."""
+    return _dump(_error(code, message))
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "type": "server_error", "message": message}}
 
 
 def _frame(event: dict[str, Any]) -> bytes:
@@ -222,6 +238,6 @@ def _dump(value: Any) -> bytes:
 
 def _parse(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return read_json(content)
     except ValueError:
         return None

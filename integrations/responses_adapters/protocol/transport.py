@@ -14,9 +14,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 import openai
 
+from ..errors import ResponseTooLargeError
 from ..profiles import ServerProfile, find_server
 from .dialect import ANY_READER, Reader
-from .translation import Call, Frames
+from .gauge import Gauge
+from .reading import Limits
+from .translation import Call, Frames, refusal
 
 __all__ = [
     "Observer",
@@ -49,6 +52,7 @@ def dialect_transport(
     reader: Reader = ANY_READER,
     variables: Variables | None = None,
     on_send: Observer | None = None,
+    limits: Limits | None = None,
     library: Library = SDK_LIBRARY,
 ) -> Any:
     """A transport for `Client(transport=…)` and `AsyncClient(transport=…)` that speaks canonical Open Responses.
@@ -62,6 +66,7 @@ def dialect_transport(
         reader: What the client makes of answers.
         variables: Secret template variables, added to each create request; a function is asked each time.
         on_send: Sees the body of each create request before the variables are added.
+        limits: How much of one answer is read; beyond, it ends with an error.
         library: The HTTP library of the client.
 
     Returns:
@@ -74,6 +79,7 @@ def dialect_transport(
         reader=reader,
         variables=variables,
         on_send=on_send,
+        limits=limits or Limits(),
     )
 
 
@@ -208,8 +214,10 @@ class _Dialect:
         reader: Reader,
         variables: Variables | None,
         on_send: Observer | None,
+        limits: Limits,
     ) -> None:
         self.inner = inner
+        self._limits = limits
         self._on_send = on_send
         self._profile = profile
         self._reader = reader
@@ -221,18 +229,28 @@ class _Dialect:
             return self.inner.handle_request(request)
         self._take(call, request.read())
         response = self.inner.handle_request(self._translated(request, call))
+        gauge = self._gauge(response, request)
         if call.passes_events(response.status_code, response.headers):
-            return self._streamed(response, call)
-        return self._answered(response, call, response.read())
+            return self._streamed(response, call, gauge)
+        try:
+            content = gauge.read()
+        except ResponseTooLargeError as error:
+            return self._refused(response, call, error)
+        return self._answered(response, call, content)
 
     async def handle_async_request(self, request: Any) -> Any:
         if (call := self._call(request)) is None:
             return await self.inner.handle_async_request(request)
         self._take(call, await request.aread())
         response = await self.inner.handle_async_request(self._translated(request, call))
+        gauge = self._gauge(response, request)
         if call.passes_events(response.status_code, response.headers):
-            return self._streamed(response, call)
-        return self._answered(response, call, await response.aread())
+            return self._streamed(response, call, gauge)
+        try:
+            content = await gauge.aread()
+        except ResponseTooLargeError as error:
+            return self._refused(response, call, error)
+        return self._answered(response, call, content)
 
     def close(self) -> None:
         self.inner.close()
@@ -268,16 +286,28 @@ class _Dialect:
             extensions=request.extensions,
         )
 
-    def _streamed(self, response: Any, call: Call) -> Any:
+    def _gauge(self, response: Any, request: Any) -> Gauge:
+        response.request = request
+        return Gauge(response, self._limits)
+
+    def _streamed(self, response: Any, call: Call, gauge: Gauge) -> Any:
         return self.library.Response(
             response.status_code,
             headers=_without_length(response.headers),
-            stream=self.stream(response, call.frames()),
+            stream=self.stream(response, call.frames(), gauge),
             extensions=response.extensions,
         )
 
-    def _answered(self, response: Any, call: Call, content: bytes) -> Any:
-        status, kind, content = call.answer(response.status_code, response.headers, content)
+    def _refused(self, response: Any, call: Call, error: ResponseTooLargeError) -> Any:
+        content = refusal("response_too_large", str(error))
+        return self._answered(response, call, content, kind="application/json")
+
+    def _answered(
+        self, response: Any, call: Call, content: bytes, *, kind: str | None = None
+    ) -> Any:
+        given = response.headers if kind is None else {"content-type": kind}
+        status, translated, content = call.answer(response.status_code, given, content)
+        kind = translated or kind
         headers = _without_length(response.headers)
         if kind is not None:
             headers["content-type"] = kind
@@ -287,27 +317,36 @@ class _Dialect:
 class _Stream:
     """A response body whose frames pass through a dialect, as they arrive."""
 
-    def __init__(self, response: Any, frames: Frames) -> None:
+    def __init__(self, response: Any, frames: Frames, gauge: Gauge) -> None:
         self._response = response
         self._frames = frames
+        self._gauge = gauge
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._response.iter_bytes():
-            if data := self._frames.feed(chunk):
+        try:
+            for chunk in self._gauge.chunks():
+                if data := self._frames.feed(chunk):
+                    yield data
+                if self._frames.closed:
+                    return
+                self._gauge.count(self._frames.news())
+            if data := self._frames.finish():
                 yield data
-            if self._frames.closed:
-                return
-        if data := self._frames.finish():
-            yield data
+        except ResponseTooLargeError as error:
+            yield self._frames.give_up("response_too_large", str(error))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._response.aiter_bytes():
-            if data := self._frames.feed(chunk):
+        try:
+            async for chunk in self._gauge.achunks():
+                if data := self._frames.feed(chunk):
+                    yield data
+                if self._frames.closed:
+                    return
+                self._gauge.count(self._frames.news())
+            if data := self._frames.finish():
                 yield data
-            if self._frames.closed:
-                return
-        if data := self._frames.finish():
-            yield data
+        except ResponseTooLargeError as error:
+            yield self._frames.give_up("response_too_large", str(error))
 
     def close(self) -> None:
         self._response.close()

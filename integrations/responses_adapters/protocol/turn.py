@@ -63,6 +63,7 @@ class Reply:
         sent: Bytes of the request body.
         error: The exception to raise if nothing else can be done about it.
         delivery: Without an answer, whether the server may have the request: `"refused"` no, `"unknown"` maybe.
+        seconds: How long it took.
     """
 
     status: int | None
@@ -72,6 +73,7 @@ class Reply:
     sent: int = 0
     error: Exception | None = None
     delivery: Literal["answered", "refused", "unknown"] = "answered"
+    seconds: float = 0.0
 
 
 @dataclass(kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from ..errors import BackgroundTimeoutError, ChainLostError, ResponsesAdapterErr
 from .retry import passes
 from .turn import Command, Event, Receive, Reply, Send, Sleep, Turn
 
-__all__ = ["TERMINAL", "Wait", "newest_of"]
+__all__ = ["TERMINAL", "Wait", "newest_of", "response_of"]
 
 RUNNING: Final = frozenset({"queued", "in_progress", "pending", "running"})
 TERMINAL: Final = frozenset(
@@ -71,10 +71,10 @@ class Wait:
                     response_id=response_id,
                 )
             yield Sleep(pause)
-            waited += pause
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
-            if reply.status == 200 and isinstance(reply.body, dict):
-                response = reply.body
+            waited += pause + reply.seconds
+            if (found := response_of(reply)) is not None:
+                response = found
             elif reply.status in {404, 410}:
                 raise self._error(
                     ChainLostError,
@@ -107,6 +107,15 @@ class Wait:
                     final: dict[str, Any] = event["response"]
                     return final
         return None
+
+
+def response_of(reply: Reply) -> dict[str, Any] | None:
+    """The response that was asked for; `None` where the answer, whatever its status, holds none."""
+    body = reply.body
+    answered = (
+        reply.status == 200 and isinstance(body, dict) and (body.get("id") or "output" in body)
+    )
+    return body if answered else None
 
 
 def newest_of(batch: list[Event], newest: int | None) -> int | None:

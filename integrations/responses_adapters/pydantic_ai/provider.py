@@ -21,6 +21,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from ..endpoints import resolve_endpoint
 from ..errors import UnsupportedByServerError
 from ..profiles import ServerProfile, find_server
+from ..protocol.reading import Limits
 from ..protocol.transport import (
     Variables,
     client_transport,
@@ -54,6 +55,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         http_client: A client of yours to send through; it is left open and serves the event loops you say it serves.
         variables: Secret template variables, or a function that gives them, added to each create request to this
             address. They never enter settings, messages or histories.
+        max_response_bytes: Bytes of one answer at which reading stops with an error.
 
     Raises:
         UnknownServerError: No server has that name.
@@ -68,6 +70,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         api_key: str | None = None,
         http_client: httpx2.AsyncClient | None = None,
         variables: Variables | None = None,
+        max_response_bytes: int = Limits().total,
     ) -> None:
         endpoint = resolve_endpoint(server, base_url=base_url, api_key=api_key)
         self.server: ServerProfile = endpoint.profile
@@ -78,7 +81,12 @@ class ResponsesProvider(OpenAICompatibleProvider):
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
             default_headers=None if self.server.reference and endpoint.is_home else _NOT_OPENAI,
             http_client=translated(
-                http_client, self.server, endpoint.base_url, pool=self._pool, variables=variables
+                http_client,
+                self.server,
+                endpoint.base_url,
+                pool=self._pool,
+                variables=variables,
+                limits=Limits(total=max_response_bytes),
             ),
         )
         super().__init__(
@@ -175,6 +183,7 @@ def translated(
     *,
     pool: Any = None,
     variables: Variables | None = None,
+    limits: Limits | None = None,
 ) -> httpx2.AsyncClient:
     """A client that sends what `client` would send, in the server's dialect, and reads its answers in ours.
 
@@ -184,6 +193,7 @@ def translated(
         base_url: Its address.
         pool: The transport that sends where there is no client.
         variables: Secret template variables for that address.
+        limits: How much of one answer is read.
     """
     library = "httpx2" if client is None else library_of(client)
     transport = dialect_transport(
@@ -192,6 +202,7 @@ def translated(
         inner=pool if client is None else client_transport(client),
         reader=READER,
         variables=variables,
+        limits=limits,
         on_send=partial(_annotate, server.name),
         library=library,
     )
