@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.base import RunnableBindingBase
+from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from langchain_core.runnables.retry import RunnableRetry
 
 from ..errors import ConfigurationError
@@ -70,6 +71,11 @@ def responses_model(
     if is_chat_openai(inner):
         inner = from_chat_openai(inner)
         kwargs = {key: value for key, value in kwargs.items() if key not in _MEANINGLESS}
+    elif isinstance(inner, RunnableWithFallbacks):
+        raise ConfigurationError(
+            "with_fallbacks() around the model hides which server answers: put it around the node,"
+            " ResponsesNode(first).with_fallbacks([ResponsesNode(second)])"
+        )
     elif not isinstance(inner, ChatResponses):
         raise ConfigurationError(
             f"cannot send through {type(inner).__name__}: pass a model name, a ChatResponses, or a ChatOpenAI (with or"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from langchain_core.runnables.base import RunnableBindingBase
-from langgraph.runtime import Runtime, get_runtime
+from langgraph.runtime import Runtime
 
 from ..errors import ConfigurationError, MaxIterationsError
 from .adopt import responses_model
 from .approvals import ask_for_approval, pending_approvals
+from .background import graph_runtime
 from .chat_model import ChatResponses
 from .replay import STAMP
 from .state import as_messages, last_response_id
@@ -20,7 +22,7 @@ from .state import as_messages, last_response_id
 __all__ = ["ResponsesNode"]
 
 PerRun: TypeAlias = Callable[[Any, Runtime[Any]], Any]
-"""A function of the state and the runtime, called on every turn."""
+"""A function of the state and the runtime, called on every turn; where the graph runs asynchronously, it may, too."""
 
 _CHECKPOINTER: Final = "__pregel_checkpointer"  # LangGraph's key; its value is None without one
 _SEED: Final = "previous_response_id"
@@ -87,7 +89,8 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        turn = self._prepare(input, ensure_config(config))
+        chosen = [self._for_run(value, input) for value in (self._settings, self._instructions)]
+        turn = self._prepare(input, ensure_config(config), *chosen)
         answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
         return self._update(turn, answer)
 
@@ -98,11 +101,20 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        turn = self._prepare(input, ensure_config(config))
+        chosen = [
+            await self._afor_run(value, input) for value in (self._settings, self._instructions)
+        ]
+        turn = self._prepare(input, ensure_config(config), *chosen)
         answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
         return self._update(turn, answer)
 
-    def _prepare(self, state: Any, config: RunnableConfig) -> _NodeTurn:
+    def _prepare(
+        self,
+        state: Any,
+        config: RunnableConfig,
+        chosen: Mapping[str, Any] | None,
+        instructions: str | None,
+    ) -> _NodeTurn:
         """The messages to send and the options of this turn."""
         messages = as_messages(_read(state, self._messages_key) or ())
         if not messages:
@@ -113,8 +125,8 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         added: list[BaseMessage] = []
         if self._asks and (requests := pending_approvals(messages)):
             added.append(ask_for_approval(requests))
-        settings = dict(self._for_run(self._settings, state) or {})
-        if (instructions := self._for_run(self._instructions, state)) is not None:
+        settings = dict(chosen or {})
+        if instructions is not None:
             settings["instructions"] = instructions
         if (seed := self._seed(state, messages, config)) is not None:
             settings.setdefault(_SEED, seed)
@@ -141,7 +153,17 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
             )
 
     def _for_run(self, value: Any, state: Any) -> Any:
-        return value(state, get_runtime()) if callable(value) else value
+        found = _called(value, state)
+        if inspect.iscoroutine(found):
+            found.close()
+            raise ConfigurationError(
+                f"{value.__name__}() is asynchronous: run the graph with ainvoke or astream"
+            )
+        return found
+
+    async def _afor_run(self, value: Any, state: Any) -> Any:
+        found = _called(value, state)
+        return await found if inspect.isawaitable(found) else found
 
     def _seed(
         self, state: Any, messages: Sequence[BaseMessage], config: RunnableConfig
@@ -166,6 +188,11 @@ class _NodeTurn(NamedTuple):
     messages: list[BaseMessage]
     added: list[BaseMessage]
     settings: dict[str, Any]
+
+
+def _called(value: Any, state: Any) -> Any:
+    """A value, or what its function says of this state; outside of graphs the runtime is empty."""
+    return value(state, graph_runtime() or Runtime()) if callable(value) else value
 
 
 def _server_name(model: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage
 
+from ..errors import ConfigurationError
 from ..protocol.items import Item
 from ..tools import clean_name
 from .fingerprint import essence, without_index
@@ -193,7 +194,13 @@ def _call_item(call: Any, *, custom: bool = False) -> Item:
     head = {"call_id": call["id"], "name": clean_name(call["name"])}
     if custom:
         return {"type": "custom_tool_call", **head, "input": call["args"].get(CUSTOM_INPUT, "")}
-    return {"type": "function_call", **head, "arguments": json.dumps(call["args"])}
+    try:
+        return {"type": "function_call", **head, "arguments": json.dumps(call["args"])}
+    except TypeError as error:
+        raise ConfigurationError(
+            f"the arguments of call {call['id']} of {call['name']} were edited to something that is not JSON"
+            f" ({error}): write them as the model would"
+        ) from error
 
 
 def _same_call(raw: Item, call: Any) -> bool:
