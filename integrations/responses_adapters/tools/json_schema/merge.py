@@ -55,10 +55,8 @@ def merge(one: Schema, other: Schema) -> Schema:
             merged[key] = value
         elif merged[key] != value or key in ("properties", "additionalProperties"):
             merged[key] = _both(key, merged[key], value)
-    if "enum" in merged and "const" in merged:
-        merged["const"] = _both(
-            "const", merged["const"], _only(merged.pop("enum"), merged["const"])
-        )
+    if "enum" in merged and "const" in merged and not _holds(merged.pop("enum"), merged["const"]):
+        raise CannotMergeError("const is not among the enum's values")
     _close(merged, one, other)
     return merged
 
@@ -121,12 +119,6 @@ def _shared_values(one: list[Any], other: list[Any]) -> list[Any]:
     if not shared:
         raise CannotMergeError("the enums share no value")
     return shared
-
-
-def _only(values: list[Any], value: Any) -> Any:
-    if not _holds(values, value):
-        raise CannotMergeError("const is not among the enum's values")
-    return value
 
 
 def _holds(values: list[Any], value: Any) -> bool:
