@@ -129,6 +129,26 @@ def test_one_response_can_expire() -> None:
     assert post(be, input="c", previous_response_id=second["id"])[0] == 200
 
 
+def test_a_server_with_a_bounded_memory_keeps_the_newest_of_everything() -> None:
+    be = Backend(brain=lambda context: "ok").configure(idempotency=True).remember(3)
+    for number in range(10):
+        body = json.dumps({"model": "m", "input": f"{number}"}).encode()
+        key = {"idempotency-key": f"key-{number}"}
+        be.handle(Request("POST", "/v1/conversations", body=b"{}"))
+        be.handle(Request("POST", "/v1/responses", headers=key, body=body))
+    store = be.store
+    kept = (be.requests, be.contexts, be.turns(), store.responses, store.reservations)
+    assert [len(each) for each in (*kept, store.conversations, store.items)] == [3] * 7
+    assert be.contexts[-1].texts == ["9"]
+
+
+def test_a_bounded_memory_loses_the_oldest_response_alone() -> None:
+    be = Backend(brain=lambda context: "ok").remember(2)
+    ids = [post(be, input=text)[1]["id"] for text in "abc"]
+    assert post(be, input="d", previous_response_id=ids[0])[0] == 400
+    assert post(be, input="d", previous_response_id=ids[1])[0] == 200
+
+
 @pytest.mark.parametrize("echo", [False, True])
 def test_a_server_that_ignores_the_id_answers_without_the_past(echo: bool) -> None:
     be = Backend(brain=lambda context: "ok").ignore_previous_id(echo=echo)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "Command", "main"]
 
 _NAME: Final = "responses-adapters"
+_SERVED: Final = 10_000
+"""Requests and responses that `serve` keeps: it may run for months."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +117,14 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from .testing import Backend
     from .testing.server import ResponsesServer
     from .testing.transport import emulated_profile
 
     backend = _fake(arguments)
+    if isinstance(backend, Backend):
+        # Its clock stands still: a limit by the minute would be reached once and for all.
+        backend.remember(_SERVED).configure(rate_limit=None)
     with ResponsesServer(backend, port=arguments.port) as server:
         name = emulated_profile(backend).name
         _wait(f"Fake {name} server at {server.base_url}  {_exports(server.env)}")

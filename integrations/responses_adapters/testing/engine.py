@@ -196,6 +196,9 @@ class Backend(Verbs, WireVerbs, ServerState, Journal):
             except ApiError as error:
                 reply = error_reply(error, self.behaviour.error_shape)
             recorded.status = reply.status
+            if self.remembers is not None:
+                self.trim(self.remembers)
+                self.store.trim(self.remembers)
             return reply
 
     def check_access(self, recorded: Recorded, endpoint: str) -> None:

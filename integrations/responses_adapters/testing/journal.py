@@ -113,6 +113,12 @@ class Journal:
         self.contexts.append(context)
         self._outputs[response["id"]] = (context, response["output"])
 
+    def trim(self, newest: int) -> None:
+        """Forget all but the newest requests and turns."""
+        del self.requests[:-newest], self.contexts[:-newest]
+        while len(self._outputs) > newest:
+            del self._outputs[next(iter(self._outputs))]
+
     def assert_chain(self, *responses: Any) -> None:
         """Each response was asked for with `previous_response_id` of the one before.
 

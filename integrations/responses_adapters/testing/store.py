@@ -200,6 +200,20 @@ class Store:
                 self.items.pop(item.get("id") or "", None)
         return stored
 
+    def trim(self, newest: int) -> None:
+        """Forget all but the newest responses, conversations, schedules and reservations."""
+        while len(self.responses) > newest:
+            self.drop(next(iter(self.responses)))
+        further: tuple[dict[Any, Any], ...] = (
+            self.conversations,
+            self.schedules,
+            self.reservations,
+            self.reasoned,
+        )
+        for entries in further:
+            while len(entries) > newest:
+                del entries[next(iter(entries))]
+
     def clear(self) -> None:
         """Forget everything, as a restarted server without a disk does."""
         self.responses.clear()
