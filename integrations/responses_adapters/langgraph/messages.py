@@ -126,7 +126,10 @@ def _tool_output(message: ToolMessage, custom_calls: Iterable[str]) -> Item:
         for block in content:
             value = unwrap(block)
             if isinstance(value, dict) and str(value.get("type")).endswith("_output"):
-                return {**without_index(value), "call_id": value.get("call_id") or call_id}
+                answered = (
+                    {"call_id": call_id} if call_id else {}
+                )  # a local shell's output has an id alone
+                return answered | without_index(value)
         if (
             special == "computer_call_output"
         ):  # ChatOpenAI's way: one image, flagged in additional_kwargs

@@ -12,7 +12,16 @@ from ..protocol.items import Item
 __all__ = ["input_part", "is_item_type", "joined_text", "output_part", "unwrap"]
 
 _ITEM_SUFFIXES: Final = ("_call", "_output", "_response", "_request", "_reference", "_list_tools")
-_ITEM_TYPES: Final = frozenset({"message", "compaction"})
+_ITEM_TYPES: Final = frozenset(
+    {
+        "additional_tools",
+        "compaction",
+        "compaction_trigger",
+        "configuration_update",
+        "message",
+        "program",
+    }
+)
 
 
 def is_item_type(kind: Any) -> bool:

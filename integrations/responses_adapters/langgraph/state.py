@@ -32,8 +32,19 @@ __all__ = [
     "responses_retry_on",
 ]
 
-_INPUT_ITEMS: Final = frozenset({"item_reference", "mcp_approval_response"})
+_INPUT_ITEMS: Final = frozenset(
+    {
+        "additional_tools",
+        "compaction_trigger",
+        "configuration_update",
+        "item_reference",
+        "mcp_approval_response",
+    }
+)
 """Items that callers write, beside the outputs of tools."""
+
+_PLAIN_OUTPUT: Final = frozenset({"call_id", "id", "output", "status", "type"})
+"""Fields of a tool's output that a tool message stands for; the id and status of an output say nothing."""
 
 
 def as_messages(values: Any) -> list[BaseMessage]:
@@ -77,7 +88,7 @@ def _is_output_item(value: Mapping[str, Any]) -> bool:
 
 def _tool_message(item: Mapping[str, Any]) -> ToolMessage:
     output = item.get("output", "")
-    plain = item["type"] == "function_call_output"
+    plain = item["type"] == "function_call_output" and item.keys() <= _PLAIN_OUTPUT
     return ToolMessage(output if plain else [dict(item)], tool_call_id=str(item.get("call_id", "")))
 
 
