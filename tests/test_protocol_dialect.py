@@ -316,6 +316,17 @@ def test_a_null_echo_is_left_since_it_may_say_that_the_server_forgot() -> None:
     assert normalize_response(body, {"previous_response_id": "resp_1"}) is body
 
 
+def test_an_answer_cut_at_its_length_says_so_in_the_words_of_the_specification() -> None:
+    """As OGX 1.5 hands on the reason of the chat completion behind it."""
+    body = {"id": "resp_1", "status": "incomplete", "output": []}
+
+    normal = normalize_response({**body, "incomplete_details": {"reason": "length"}})
+
+    assert normal["incomplete_details"] == {"reason": "max_output_tokens"}
+    filtered = {**body, "incomplete_details": {"reason": "content_filter"}}
+    assert normalize_response(filtered) is filtered
+
+
 @given(status=st.sampled_from([200, 400, 404, 500]), body=VALUES | OBJECTS)
 @example(status=422, body={"detail": [{"loc": 1, "msg": "no"}]})
 def test_no_json_value_is_too_odd_for_an_error(status: int, body: Any) -> None:

@@ -27,6 +27,9 @@ FORGOTTEN: Final = {
 }
 """The error that a server should have given when it ignored `previous_response_id`."""
 
+_LENGTH: Final = frozenset({"length", "max_tokens"})
+"""What chat completions and others call the reason `max_output_tokens`."""
+
 _USAGE: Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 
 
@@ -62,6 +65,9 @@ def normalize_response(
     keep(fixed, unmapped=unmapped)
     if body.get("error"):
         fixed["error"] = _error(body["error"])
+    details = body.get("incomplete_details")
+    if isinstance(details, Mapping) and str(details.get("reason")) in _LENGTH:
+        fixed["incomplete_details"] = {**details, "reason": "max_output_tokens"}
     if isinstance(body.get("usage"), Mapping):
         fixed["usage"] = _usage(body["usage"])
     return body if fixed == body else fixed
