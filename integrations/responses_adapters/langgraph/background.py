@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, cast
 
 from langchain_core.runnables import ensure_config
@@ -87,6 +87,7 @@ class Submission:
     response_id: str | None = None
     status: str | None = None
     adopted: bool = False
+    _names: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def here(cls, background: Background, *, tells: bool = True) -> Submission:
@@ -128,8 +129,15 @@ class Submission:
         if self.task is None:
             return None
         digest = request_digest(send)[:16]
-        name = f"{self.task}-{digest}-{_in_flight.count(self.task, self.attempt, digest)}"
+        if digest not in self._names:
+            number = _in_flight.count(self.task, self.attempt, digest)
+            self._names[digest] = f"{self.task}-{digest}-{number}"
+        name = self._names[digest]
         return name, replace(send, headers={**send.headers, "Idempotency-Key": name})
+
+    def start_over(self) -> None:
+        """Ask anew: the next request is another one, even if it says the same."""
+        self._names.clear()
 
     def note(self, reply: Reply) -> Reply:
         """Remember which response the reply speaks of."""
@@ -258,6 +266,7 @@ class BackgroundClient(ResponsesClient):
             except ResponseFailedError as error:
                 if shown or not (self.submission.adopted and error.retryable):
                     raise
+                self.submission.start_over()
 
     def _send(self, send: Send) -> Any:
         post = super()._send
@@ -315,6 +324,7 @@ class AsyncBackgroundClient(AsyncResponsesClient):
                 except ResponseFailedError as error:
                     if shown or not (self.submission.adopted and error.retryable):
                         raise
+                    self.submission.start_over()
         except asyncio.CancelledError:
             cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"
             if cancels and (response_id := self.submission.response_id) is not None:
