@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Final, Self, TypeVar, cast
 
 import httpx2
-from openai import AsyncOpenAI
+from openai import DEFAULT_MAX_RETRIES, AsyncOpenAI
 from openai.types import responses
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from pydantic_ai import RunContext
@@ -39,6 +39,7 @@ from .answers import (
     running_job,
     timed_out,
 )
+from .client import lean
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
 from .retries import advised, is_failed_poll, retry_delay, says_lost
 from .settings import (
@@ -116,7 +117,8 @@ class ResponsesModel(OpenAIResponsesModel):
         # A provider brought along for OpenAI itself means: the stock class's requests, byte for byte.
         self._as_stock = self.server.reference and not isinstance(provider, ResponsesProvider)
         self._translates = not self._as_stock and not isinstance(provider, ResponsesProvider)
-        self._translated: tuple[object, AsyncOpenAI] | None = None
+        self._pays_once = not self._as_stock and not self.server.honours_idempotency_key
+        self._lighter: tuple[object, AsyncOpenAI] | None = None
         self._chains = self.server.state == "server" and not self._as_stock
         self._memory = Memory()
         # State of the copy that serves one request. It replays when nothing in the history counts as stored.
@@ -138,18 +140,21 @@ class ResponsesModel(OpenAIResponsesModel):
 
     @property
     def client(self) -> AsyncOpenAI:
-        """The SDK client; a stock provider's, where it is not OpenAI's, speaks the server's dialect."""
+        """The SDK client, made lighter; a stock provider's, where it is not OpenAI's, speaks the server's dialect."""
         stock = super().client
-        if not self._translates:
-            return stock
-        # The SDK has no public way to its HTTP client, which the provider replaces when the event loop changes.
-        sender = getattr(stock, "_client", None)
+        # Only a client of the SDK can be copied. It has no public way to its HTTP client, which the
+        # provider replaces when the event loop changes.
+        sender = getattr(stock, "_client", None) if isinstance(stock, AsyncOpenAI) else None
         if sender is None:
             return stock
-        if self._translated is None or self._translated[0] is not sender:
-            http_client = translated(sender, self.server, str(stock.base_url))
-            self._translated = sender, stock.with_options(http_client=http_client)
-        return self._translated[1]
+        if self._lighter is None or self._lighter[0] is not sender:
+            speaking = stock
+            if self._translates:
+                http_client = translated(sender, self.server, str(stock.base_url))
+                speaking = stock.with_options(http_client=http_client)
+            # The SDK repeats what timed out, and the server may be at work on the first of them.
+            self._lighter = sender, lean(speaking, max_retries=0 if self._pays_once else None)
+        return self._lighter[1]
 
     def prepare_request(
         self,
@@ -162,6 +167,8 @@ class ResponsesModel(OpenAIResponsesModel):
         self._settle_chaining(settings)
         if self.server.store == "always":
             settings.setdefault("openai_send_reasoning_ids", True)  # items go back as they came
+        if self._pays_once:
+            settings.pop("max_retries", None)
         encrypted = self.profile.get("openai_supports_encrypted_reasoning_content", False)
         move_to_body(settings, encrypted=encrypted)
         return (settings or None), parameters
@@ -347,7 +354,7 @@ class ResponsesModel(OpenAIResponsesModel):
         return model, model._keyed(given)
 
     def _keyed(self, given: ModelSettings | None) -> ModelSettings | None:
-        """The settings of a new request: with a key of its own, and without the SDK's retries where they could pay twice."""
+        """The settings of a new request: with a key of its own, and the retries that are ours because the SDK's could pay twice."""
         # On a WebSocket, headers are the connection's and not the request's.
         if self._as_stock or self._given.get("openai_transport") == "websocket":
             return given
@@ -355,10 +362,9 @@ class ResponsesModel(OpenAIResponsesModel):
         if self._given.get("responses_idempotency", True):
             headers = self._given.get("extra_headers", {})
             settings["extra_headers"] = {"Idempotency-Key": str(uuid.uuid4()), **headers}
-        if not self.server.honours_idempotency_key:
-            # The SDK repeats what timed out, and the server may be at work on the first of them.
-            self._retries = self._given.get("max_retries", self.client.max_retries)
-            settings["max_retries"] = 0
+        if self._pays_once:
+            usual = getattr(self._provider.client, "max_retries", DEFAULT_MAX_RETRIES)
+            self._retries = self._given.get("max_retries", usual)
         return cast("ModelSettings", settings)
 
     def _chain(self, given: ModelSettings | None) -> str | None:

@@ -1,0 +1,152 @@
+"""A client of the SDK that sends what it is given as it is, and reads answers into the SDK's classes by their type.
+
+The SDK holds every input item against a union of all items before it sends them, and every event against a union of
+all events: most of what a turn and a streamed token cost. Requests and answers are the same without.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx2
+from openai import (
+    APIConnectionError,
+    APITimeoutError,
+    AsyncOpenAI,
+    AsyncStream,
+    NotGiven,
+    Omit,
+    not_given,
+)
+from openai.resources.responses import AsyncResponses
+from openai.types import responses
+
+from ..protocol.sse import EventReader
+from .construct import read_event, read_response
+
+__all__ = ["lean"]
+
+_ABSENT: Final = (NotGiven, Omit)
+_FIRST: Final = ("model", "stream", "service_tier")
+"""Parameters that the SDK puts at the head of a body; the others follow in the order of the alphabet."""
+
+
+def lean(client: AsyncOpenAI, *, max_retries: int | None = None) -> AsyncOpenAI:
+    """The client with a lighter `responses.create`, unless something is wrapped around that.
+
+    Args:
+        client: Everything is sent through it.
+        max_retries: How often the SDK itself sends a create request again; by default as often as the client says.
+    """
+    if hasattr(client.responses.create, "__wrapped__"):
+        return client if max_retries is None else client.with_options(max_retries=max_retries)
+    twin = copy.copy(client)
+    vars(twin)["responses"] = _Responses(client, max_retries)  # a cached property of the SDK's
+    return twin
+
+
+class _Responses(AsyncResponses):
+    def __init__(self, client: AsyncOpenAI, max_retries: int | None) -> None:
+        super().__init__(client)
+        self._max_retries = max_retries
+
+    async def create(
+        self,
+        *,
+        stream: bool | Omit | None = False,
+        extra_headers: Mapping[str, str | Omit] | None = None,
+        extra_query: Mapping[str, object] | None = None,
+        extra_body: Any = None,
+        timeout: Any = not_given,  # noqa: ASYNC109 - the SDK's
+        **parameters: Any,
+    ) -> Any:
+        """Ask for a response; the arguments are those of `AsyncResponses.create`."""
+        given = {"stream": stream, **parameters}
+        body = {name: given[name] for name in sorted(given, key=_place)} | dict(extra_body or {})
+        options: dict[str, Any] = {"headers": extra_headers or {}, "params": extra_query or {}}
+        if self._max_retries is not None:
+            options["max_retries"] = self._max_retries
+        if not isinstance(timeout, NotGiven):
+            options["timeout"] = timeout
+        arguments: dict[str, Any] = {
+            "cast_to": httpx2.Response,
+            "body": {name: value for name, value in body.items() if not isinstance(value, _ABSENT)},
+            "options": options,
+            "stream": bool(stream),
+            "stream_cls": AsyncStream[Any],
+        }
+        response = await self._client.post("/responses", **arguments)
+        return _Events(response) if stream else _answer(response)
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (_FIRST.index(name) if name in _FIRST else len(_FIRST)), name
+
+
+def _answer(response: httpx2.Response) -> responses.Response | str:
+    try:
+        body = response.json()
+    except ValueError:
+        if "json" in response.headers.get("content-type", ""):
+            raise
+        body = None
+    # Upstream turns a text into an error that says what came.
+    return read_response(body) if isinstance(body, Mapping) else response.text
+
+
+class _Events:
+    """The events of a streamed answer, all of a network read at once; what upstream uses of an `AsyncStream`."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.response = response
+        self._chunks = response.aiter_bytes()
+        self._reader = EventReader()
+        self._waiting: deque[Mapping[str, Any]] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> responses.ResponseStreamEvent:
+        if not self._waiting:
+            await self._receive()
+        return read_event(self._waiting.popleft(), self.response.request)
+
+    async def _receive(self) -> None:
+        """Wait for the next read that completes an event.
+
+        Raises:
+            StopAsyncIteration: There is none.
+            APIConnectionError: The connection broke.
+        """
+        try:
+            async for chunk in self._chunks:
+                self._waiting.extend(self._reader.feed(chunk))
+                if self._waiting:
+                    return
+        except httpx2.TimeoutException as error:
+            raise APITimeoutError(request=self.response.request) from error
+        except httpx2.RequestError as error:
+            raise APIConnectionError(request=self.response.request) from error
+        await self.close()
+        self._waiting.extend(self._reader.finish())
+        if not self._waiting:
+            raise StopAsyncIteration
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self.response.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
