@@ -20,10 +20,22 @@ from ..errors import (
     UnsupportedByServerError,
 )
 from .failure import Failure, read_failure
-from .recovery import Concessions, Step, next_step, unsupported_parameter
+from .recovery import Concessions, Step, as_learnt, next_step, unsupported_parameter
 from .request import build_request, choose_plan, describe_setup
 from .retry import backoff, may_resend
-from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
+from .turn import (
+    CONTINUABLE,
+    Command,
+    Emit,
+    Event,
+    Outcome,
+    Receive,
+    Reply,
+    Send,
+    Sleep,
+    Turn,
+    id_of,
+)
 from .verdict import judge
 from .waiting import TERMINAL, Wait, newest_of, response_of
 
@@ -31,7 +43,6 @@ __all__ = ["exchange"]
 
 Steps: TypeAlias = Generator[Command, Any, Any]
 
-_CONTINUABLE: Final = frozenset({"completed", "requires_action"})
 _PRELUDE: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 _MAX_RECOVERIES: Final = 2
 _FORGOT: Final = Step(why="the server forgot the conversation", forgetful=True)
@@ -99,8 +110,9 @@ class _Call:
 
     def submit(self) -> Generator[Command, Any, Reply]:
         """Send the create request, again where that cannot pay twice; failures come back as replies."""
-        streams = self.profile.streams_background if self.background else self.profile.streams
-        stream = self.turn.stream and streams and "stream" not in self.turn.memory.refused
+        profile = as_learnt(self.profile, self.turn.memory.refused)
+        streams = profile.streams_background if self.background else profile.streams
+        stream = self.turn.stream and streams
         self.body = body = build_request(self.turn, self.plan, self.conceded, stream=stream)
         self.sent = len(body["input"])
         headers = self._idempotency()
@@ -151,7 +163,7 @@ class _Call:
     def check_status(self, response: Mapping[str, Any]) -> None:
         """Raise unless the response ended in a way that holds an answer."""
         status = response.get("status")
-        if status in _CONTINUABLE or status in {None, "incomplete"}:
+        if status in CONTINUABLE or status in {None, "incomplete"}:
             return
         failure = read_failure(200, response)
         if failure.overflow:
@@ -160,7 +172,7 @@ class _Call:
         raise ResponseFailedError(
             f'response {response.get("id")} on server "{self.profile.name}" ended as {status}{said}',
             retryable=failure.transient,
-            response_id=_id(response),
+            response_id=id_of(response),
             status=str(status),
             server=self.profile.name,
             code=failure.code,
@@ -202,7 +214,7 @@ class _Call:
 
     def outcome(self, response: dict[str, Any]) -> Outcome:
         """What the caller gets."""
-        if self.conversation is not None and (response_id := _id(response)) is not None:
+        if self.conversation is not None and (response_id := id_of(response)) is not None:
             self.turn.memory.note_head(self.conversation, response_id)
         return Outcome(
             response=response,
@@ -212,8 +224,8 @@ class _Call:
             bytes_sent=self.bytes_sent,
             requests=self.requests,
             previous_response_id=self.plan.previous_response_id,
-            anchor=self._anchors(response),
-            stored=self._stored(response),
+            anchor=self.turn.may_continue(response),
+            stored=self.turn.is_stored(response),
             setup=self.setup.digest,
             ledger=self.turn.ledger,
         )
@@ -319,7 +331,7 @@ class _Call:
                 elif kind == "error":
                     self._refused(read_failure(200, event), None)
                 elif isinstance(response, dict):
-                    response_id = response_id or _id(response)
+                    response_id = response_id or id_of(response)
                     self._check_echo(response)
             if final is not None:
                 self._check_final(final)
@@ -361,7 +373,7 @@ class _Call:
             response = yield from self._settle({"id": response_id, "status": "in_progress"})
             yield from self._show([{"type": "response.completed", "response": response}])
             return response
-        if response_id is not None and self._stored({}) and self.profile.retrieves:
+        if response_id is not None and self.turn.is_stored({}) and self.profile.retrieves:
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
             if (found := response_of(reply)) is not None:
                 response = yield from self._settle(found)
@@ -384,23 +396,3 @@ class _Call:
             error=self.error,
         )
         return (yield from wait.until_done(response))
-
-    def _anchors(self, response: Mapping[str, Any]) -> bool:
-        """Only a finished, stored response of a server that is not known to forget can be continued."""
-        return (
-            response.get("status", "completed") in _CONTINUABLE
-            and _id(response) is not None
-            and self._stored(response)
-            and (self.profile.state != "replay" or self.turn.chaining == "always")
-            and self.turn.memory.kind != "lost"
-        )
-
-    def _stored(self, response: Mapping[str, Any]) -> bool:
-        """Whether the server keeps this response, as far as anyone said; some do not echo `store`."""
-        asked, echoed = self.turn.body.get("store"), response.get("store")
-        return self.profile.store != "never" and asked is not False and echoed is not False
-
-
-def _id(response: Mapping[str, Any]) -> str | None:
-    value = response.get("id")
-    return value if isinstance(value, str) and value else None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ..profiles import ServerProfile
+from .dialect import ENCRYPTED, has_no_effect
 from .failure import Failure
 from .items import CALL_OUTPUTS, Item
 
-__all__ = ["ENCRYPTED", "Concessions", "Step", "leave_out", "next_step", "unsupported_parameter"]
-
-ENCRYPTED: Final = "reasoning.encrypted_content"
+__all__ = ["Concessions", "Step", "as_learnt", "next_step", "unsupported_parameter"]
 
 _LACKS_OUTPUT: Final = re.compile(
     r"output found for [\w ]*?(call )?(id )?['\"`]?(?P<id>[A-Za-z0-9]+[_-][\w-]+)", re.IGNORECASE
@@ -22,34 +22,8 @@ _PLACE: Final = re.compile(r"(?:body\.)?input[.\[](?P<index>\d+)\]?(?:\.(?P<fiel
 _REPEATABLE: Final = frozenset({"message", "reasoning", *CALL_OUTPUTS, *CALL_OUTPUTS.values()})
 """Items that mean the same without their id; of the others it is a part (references, approvals, hosted calls)."""
 
-_HINTS: Final = frozenset(
-    {
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "stream_options",
-        "strict",  # the arguments are held against the tool's own schema when they come back
-        "user",
-    }
-)
-"""Parameters that no answer depends on."""
-
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "background": False,
-    "include": [
-        ENCRYPTED
-    ],  # asked for on the caller's behalf; unsealed reasoning is then not sent again
-    "parallel_tool_calls": True,
-    "service_tier": "auto",
-    "store": True,
-    "tool_choice": "auto",
-    "top_logprobs": 0,
-    "truncation": "disabled",
-}
-"""Values that leaving the parameter out stands for as well."""
-
-_TRANSLATED: Final = frozenset({"instructions", "stream"})
-"""Sent as a leading system item; asked for in one piece."""
+_TRANSLATED: Final = frozenset({"instructions", "stream", "strict"})
+"""A server that refuses these gets a leading system item, is asked for one piece, and the tools' own schema decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +109,7 @@ def next_step(
             conceded, "the server could not read its own reasoning", sent
         )
     name = unsupported_parameter(failure, body)
-    if name is None or not (name in _TRANSLATED or _means_nothing(name, body.get(name))):
+    if name is None or not _can_go(name, body.get(name)):
         return None
     return Step(why=f"the server refuses {name}", replay=False, concessions=conceded, learnt=name)
 
@@ -149,15 +123,19 @@ def unsupported_parameter(failure: Failure, body: Mapping[str, Any]) -> str | No
     return failure.unsupported(sorted(names))
 
 
-def leave_out(body: Mapping[str, Any], refused: Iterable[str]) -> dict[str, Any]:
-    """The request without the parameters that the server refused and that mean nothing with these values."""
-    left = {name for name in refused if name in body and _means_nothing(name, body[name])}
-    kept = {name: value for name, value in body.items() if name not in left}
-    if "strict" in refused and isinstance(tools := kept.get("tools"), list):
-        kept["tools"] = [
-            {key: value for key, value in tool.items() if key != "strict"} for tool in tools
-        ]
-    return kept
+def as_learnt(profile: ServerProfile, refused: Set[str]) -> ServerProfile:
+    """The profile with what the server has refused so far, for the dialect to translate or leave out."""
+    if not refused:
+        return profile
+    streams = "stream" not in refused
+    return replace(
+        profile,
+        refuses=profile.refuses | refused,
+        streams=profile.streams and streams,
+        streams_background=profile.streams_background and streams,
+        strict=profile.strict and "strict" not in refused,
+        encrypted_reasoning="never" if "include" in refused else profile.encrypted_reasoning,
+    )
 
 
 def _pair_reasoning(
@@ -212,8 +190,10 @@ def _without_reasoning(conceded: Concessions, why: str, sent: Sequence[Item]) ->
     return Step(why=why, concessions=replace(conceded, ids=True, reasoning=True))
 
 
-def _means_nothing(name: str, value: Any) -> bool:
-    return name in _HINTS or (name in _DEFAULTS and value == _DEFAULTS[name])
+def _can_go(name: str, value: object) -> bool:
+    if name == "include":
+        return value == [ENCRYPTED]  # reasoning that came unsealed is then not sent again
+    return name in _TRANSLATED or has_no_effect(name, value)
 
 
 def _blames_items(failure: Failure, sent: Sequence[Item]) -> bool:

@@ -15,9 +15,9 @@ from ..errors import (
 )
 from ..profiles import ServerProfile
 from .chain import Entry, Plan
-from .dialect import inexpressible_parts, normalize_request
+from .dialect import ENCRYPTED, inexpressible_parts, normalize_request
 from .items import CALL_OUTPUTS, Item, open_calls, portable, prune_compacted, repair, unstored
-from .recovery import ENCRYPTED, Concessions, leave_out
+from .recovery import Concessions, as_learnt
 from .turn import Turn
 from .verdict import Expectation, expect
 
@@ -135,7 +135,7 @@ def build_request(
         UnsupportedByServerError: The turn asks for something that the profile says is refused.
         DanglingToolCallError: A call has no output and the turn asks for that to be an error.
     """
-    profile = turn.profile
+    profile = as_learnt(turn.profile, turn.memory.refused)
     body = {key: value for key, value in turn.body.items() if value is not None}
     try:
         body["input"] = _input(turn, plan, conceded)
@@ -143,20 +143,14 @@ def build_request(
         error.server, error.response_id = profile.name, turn.ledger.newest_id
         raise
     if turn.instructions and plan.repeat_instructions:
-        if "instructions" in profile.refuses | turn.memory.refused:
-            system = {"type": "message", "role": "system", "content": turn.instructions}
-            body["input"] = [system, *body["input"]]
-        else:
-            body["instructions"] = turn.instructions
+        body["instructions"] = turn.instructions
     if plan.previous_response_id is not None:
         body["previous_response_id"] = plan.previous_response_id
     if body.get("store") is False and _asks_for_reasoning(body, profile):
         include = body.get("include") or []
         body["include"] = include if ENCRYPTED in include else [*include, ENCRYPTED]
-    if turn.memory.refused:
-        body = leave_out(body, turn.memory.refused)
     body["stream"] = stream
-    if not profile.reference:
+    if not profile.reference or turn.memory.refused:
         body = normalize_request(body, profile)
     _refuse(turn, body)
     return body

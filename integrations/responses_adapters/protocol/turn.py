@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from ..errors import ContextLengthError
 from ..profiles import ServerProfile
@@ -12,7 +12,22 @@ from .chain import Ledger
 from .items import Item
 from .verdict import Memory, usage_tokens
 
-__all__ = ["Command", "Emit", "Event", "Outcome", "Receive", "Reply", "Send", "Sleep", "Turn"]
+__all__ = [
+    "CONTINUABLE",
+    "Command",
+    "Emit",
+    "Event",
+    "Outcome",
+    "Receive",
+    "Reply",
+    "Send",
+    "Sleep",
+    "Turn",
+    "id_of",
+]
+
+CONTINUABLE: Final = frozenset({"completed", "requires_action"})
+"""How a response must have ended for a later turn to continue it."""
 
 Event: TypeAlias = dict[str, Any]
 """One event of a stream, as JSON; notices of ours have types that begin with `responses_adapters.`."""
@@ -111,6 +126,27 @@ class Turn:
     poll_interval: float = 2.0
     poll_timeout: float | None = 600.0
     overflow_error: type[ContextLengthError] = ContextLengthError
+
+    def may_continue(self, response: Mapping[str, Any]) -> bool:
+        """Whether a later turn may: only a finished, stored response of a server that is not known to forget."""
+        return (
+            response.get("status", "completed") in CONTINUABLE
+            and id_of(response) is not None
+            and self.is_stored(response)
+            and (self.profile.state != "replay" or self.chaining == "always")
+            and self.memory.kind != "lost"
+        )
+
+    def is_stored(self, response: Mapping[str, Any]) -> bool:
+        """Whether the server keeps this response, as far as anyone said; some do not echo `store`."""
+        asked, echoed = self.body.get("store"), response.get("store")
+        return self.profile.store != "never" and asked is not False and echoed is not False
+
+
+def id_of(response: Mapping[str, Any]) -> str | None:
+    """The id of a response, if it has one."""
+    value = response.get("id")
+    return value if isinstance(value, str) and value else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,11 +10,12 @@ from .errors import normalize_error
 from .events import EventNormalizer, normalize_events
 from .items import ANY_READER, EXTENSION, ITEM_TYPES, Reader
 from .outputs import inexpressible_parts
-from .requests import normalize_request
+from .requests import ENCRYPTED, has_no_effect, normalize_request
 from .responses import FORGOTTEN, RUNNING, forgotten, normalize_response
 
 __all__ = [
     "ANY_READER",
+    "ENCRYPTED",
     "EXTENSION",
     "FORGOTTEN",
     "ITEM_TYPES",
@@ -22,6 +23,7 @@ __all__ = [
     "EventNormalizer",
     "Reader",
     "forgotten",
+    "has_no_effect",
     "inexpressible_parts",
     "normalize_error",
     "normalize_events",

@@ -9,18 +9,26 @@ from ...profiles import ServerProfile
 from .items import Json, is_invented
 from .outputs import text_outputs
 
-__all__ = ["normalize_request"]
+__all__ = ["ENCRYPTED", "has_no_effect", "normalize_request"]
 
-_ENCRYPTED: Final = "reasoning.encrypted_content"
+ENCRYPTED: Final = "reasoning.encrypted_content"
 
-_INERT: Final = {
+_INERT: Final[Mapping[str, tuple[object, ...]]] = {
+    "background": (False,),
     "parallel_tool_calls": (True,),
-    "truncation": ("auto", "disabled"),
+    "service_tier": ("auto",),
     "store": (True,),
     "stream": (False,),
+    "tool_choice": ("auto",),
+    "top_logprobs": (0,),
+    "truncation": ("auto", "disabled"),
 }
 """Parameters that change nothing at these values, so a server that refuses them never needs to see them."""
 
+_HINTS: Final = frozenset(
+    {"prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options", "user"}
+)
+"""Parameters that no answer depends on, whatever their value."""
 
 _DEMANDED: Final = {"instructions": "Answer.", "store": False, "stream": True}
 """What is sent for a parameter that a server must have."""
@@ -32,7 +40,7 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
     Translates what has an equivalent and leaves out what has no effect. What would change the meaning stays, for
     the server to refuse.
     """
-    fixed = {key: value for key, value in body.items() if not _without_effect(key, value, profile)}
+    fixed = {key: value for key, value in body.items() if not _may_go(key, value, profile)}
     if isinstance(body.get("input"), list):
         fixed["input"] = text_outputs([_item(item, profile) for item in body["input"]], profile)
         if profile.encrypted_reasoning == "always":
@@ -64,10 +72,15 @@ def normalize_request(body: Json, profile: ServerProfile) -> Json:
     return body if fixed == body else fixed
 
 
-def _without_effect(key: str, value: object, profile: ServerProfile) -> bool:
-    if key == "store" and profile.store == "always":
+def has_no_effect(name: str, value: object) -> bool:
+    """Whether a request says the same without this parameter."""
+    return value is None or name in _HINTS or value in _INERT.get(name, ())
+
+
+def _may_go(name: str, value: object, profile: ServerProfile) -> bool:
+    if name == "store" and profile.store == "always":
         return True
-    return key in profile.refuses and key in _INERT and value in (*_INERT[key], None)
+    return name in profile.refuses and has_no_effect(name, value)
 
 
 def _put_reasoning_first(items: list[Any]) -> None:
@@ -98,7 +111,7 @@ def _include(fixed: Json, profile: ServerProfile) -> None:
     """Encrypted reasoning is not asked for where it comes unasked or never."""
     if profile.encrypted_reasoning in {"on_request", "by_model"}:
         return
-    include = [name for name in fixed["include"] if name != _ENCRYPTED]
+    include = [name for name in fixed["include"] if name != ENCRYPTED]
     if include:
         fixed["include"] = include
     else:
