@@ -29,6 +29,7 @@ _SAME_NAME: Final = (
     "reasoning",
     "verbosity",
     "include",
+    "context_management",
     "truncation",
     "service_tier",
     "store",
@@ -125,8 +126,6 @@ def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:
             options[known] = value
         else:
             extra[name] = value
-    if llm.context_management is not None:
-        extra["context_management"] = llm.context_management
     refused = [name for name in ("seed", "logit_bias", "n") if getattr(llm, name) not in {None, 1}]
     if refused:
         raise ConfigurationError(

@@ -126,9 +126,8 @@ def _tool_output(message: ToolMessage, custom_calls: Iterable[str]) -> Item:
         for block in content:
             value = unwrap(block)
             if isinstance(value, dict) and str(value.get("type")).endswith("_output"):
-                answered = (
-                    {"call_id": call_id} if call_id else {}
-                )  # a local shell's output has an id alone
+                # The output of a local shell has no call_id, but the id of its call.
+                answered = {"call_id": call_id} if call_id else {}
                 return answered | without_index(value)
         if (
             special == "computer_call_output"

@@ -61,6 +61,8 @@ class RequestOptions(BaseModel):
     """Routing hint for the prompt cache."""
     prompt_cache_retention: str | None = None
     """How long the prompt cache is kept, such as `"24h"`."""
+    prompt_cache_options: dict[str, Any] | None = None
+    """Where the prompt cache may break, such as `{"mode": "explicit"}`."""
     request_metadata: dict[str, str] | None = None
     """The request's `metadata`; LangChain's `metadata=` stays what it is, a note for traces."""
     include: list[str] | None = None
@@ -71,6 +73,16 @@ class RequestOptions(BaseModel):
     What was sent to it stays in it. Messages edited or removed since, or a fork, raise `ContextMismatchError`; a fork
     made in another process cannot be noticed.
     """
+    prompt: dict[str, Any] | None = None
+    """A prompt template of the server: `{"id": …, "version": …, "variables": {…}}`."""
+    context_management: list[dict[str, Any]] | None = None
+    """What the server does as the context grows, such as `[{"type": "compaction", "compact_threshold": 100_000}]`."""
+    moderation: dict[str, Any] | None = None
+    """How the server moderates input and output."""
+    image: dict[str, Any] | None = None
+    """What holds for all images of the request."""
+    access_programs: dict[str, Any] | None = None
+    """Access programmes of the server that the request makes use of."""
     background: bool | Background | None = None
     """Run on the server in the background, and return when the response has finished; see `Background`."""
     stream_options: dict[str, Any] | None = None
