@@ -187,6 +187,7 @@ def make_server(app: Any) -> uvicorn.Server:
         access_log=False,
         lifespan="off",
         http="h11",
+        ws="websockets-sansio",  # what "auto" means from uvicorn 0.50 on; the older one is deprecated
         ws_max_size=2**30,  # uvicorn would hang up where the engine answers 413
         server_header=False,
         date_header=False,
