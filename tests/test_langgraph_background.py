@@ -107,6 +107,19 @@ def test_a_retried_node_does_not_submit_again(responses_backend: Backend) -> Non
     assert len(responses_backend.creates) == 1
 
 
+def test_a_checkpoint_repeats_nothing_that_the_running_response_echoes(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.configure(echoes_input=True).background(polls=1).reply("done")
+    responses_backend.fail(418, endpoint="retrieve")
+    saver = InMemorySaver()
+    with pytest.raises(openai.APIStatusError):
+        graph(saver=saver).invoke(QUESTION, THREAD)
+    saved = [value for writes in saver.writes.values() for (_, _, value, _) in writes.values()]
+    assert any(b"resp_" in data for _, data in saved)
+    assert not any(b"max_output_tokens" in data for _, data in saved)
+
+
 @pytest.mark.parametrize("asynchronous", [True, False])
 async def test_a_broken_reply_is_not_read_again_by_the_resumed_run(
     asynchronous: bool, responses_backend: Backend

@@ -27,6 +27,7 @@ from langgraph.types import interrupt
 from ..errors import ResponseFailedError
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
+from ..protocol.waiting import RUNNING
 from .notices import tell_graph
 from .watched import AsyncWatchedStream, WatchedStream, abegin, begin, tells_answer
 
@@ -45,6 +46,7 @@ _CALL: Final = "__pregel_call"  # LangGraph's keys
 _DURABILITY: Final = "__pregel_durability"
 _TASK: Final = "responses.submit"
 _MAX_IN_FLIGHT: Final = 2_000
+_AWAITED: Final = ("id", "status", "previous_response_id", "conversation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -226,10 +228,17 @@ class _InFlight:
         """
         if not is_accepted(reply):
             raise _NotSubmittedError(reply)
-        fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
-        saved = self._replies[name] = {**fields, "headers": dict(reply.headers)}
+        body = _without_echo(reply.body)
+        saved = self._replies[name] = {"status": reply.status, "body": body, "sent": reply.sent}
         _limit(self._replies)
         return saved
+
+
+def _without_echo(body: dict[str, Any]) -> dict[str, Any]:
+    """What waiting needs of a running response: tools, instructions and input come again with its end."""
+    if body.get("status") not in RUNNING:
+        return body
+    return {name: body[name] for name in _AWAITED if name in body}
 
 
 def _limit(entries: OrderedDict[Any, Any]) -> None:

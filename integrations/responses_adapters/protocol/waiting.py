@@ -9,7 +9,7 @@ from ..errors import BackgroundTimeoutError, ChainLostError, ResponsesAdapterErr
 from .retry import passes
 from .turn import Command, Event, Receive, Reply, Send, Sleep, Turn
 
-__all__ = ["TERMINAL", "Wait", "newest_of", "response_of"]
+__all__ = ["RUNNING", "TERMINAL", "Wait", "newest_of", "response_of"]
 
 RUNNING: Final = frozenset({"queued", "in_progress", "pending", "running"})
 TERMINAL: Final = frozenset(
