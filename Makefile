@@ -40,8 +40,8 @@ coverage: $(READY) ## run the tests and list the lines and branches they miss
 verify-types: $(READY) ## list the public names whose types are not fully known
 	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
 
-test-deep: $(READY) ## play made-up threads on a real graph, 7,000 turns of them, new ones each time (minutes)
-	@$(RUN) pytest tests/test_langgraph_context.py -m deep -s
+test-deep: $(READY) ## play made-up threads on a real graph, 7,000 turns of them, and every fault over a socket (minutes)
+	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s
 
 test-langchain: ## run LangChain's own suites for chat models, in a virtualenv of their own
 	@$(MAKE) --no-print-directory VENV=.venv-langchain GROUP=langchain .venv-langchain/ready
