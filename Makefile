@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV ?= .venv
 GROUP ?= dev
 RUN = $(VENV)/bin/python -m
+TYPES = PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
 READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
 
-.PHONY: help demo test cookbook check coverage verify-types test-deep test-langchain test-extras bench peers clean
+.PHONY: help demo test cookbook check coverage verify-types audit test-deep test-langchain test-extras test-lowest test-matrix bench peers clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +31,7 @@ check: $(READY) ## lint, format, types, import rules, declared dependencies
 	$(RUN) pyright --pythonpath $(VENV)/bin/python
 	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) deptry .
+	$(TYPES) >$(VENV)/types.log || { cat $(VENV)/types.log; exit 1; }
 
 coverage: $(READY) ## run the tests and list the lines and branches they miss
 	@$(RUN) coverage erase
@@ -38,7 +40,13 @@ coverage: $(READY) ## run the tests and list the lines and branches they miss
 	@$(RUN) coverage report
 
 verify-types: $(READY) ## list the public names whose types are not fully known
-	@PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
+	@$(TYPES)
+
+audit: $(READY) ## look the installed packages up in the index's list of known vulnerabilities
+	@test -d .venv-audit || "$(PYTHON)" -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet pip-audit
+	@$(RUN) pip freeze --exclude-editable >.venv-audit/installed.txt
+	@.venv-audit/bin/python tests/audit.py .venv-audit/installed.txt
 
 test-deep: $(READY) ## play made-up threads on a real graph, 7,000 turns of them, and every fault over a socket (minutes)
 	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s
@@ -49,6 +57,12 @@ test-langchain: ## run LangChain's own suites for chat models, in a virtualenv o
 
 test-extras: $(READY) ## install the wheel with each extra alone, in new virtualenvs (minutes)
 	@$(RUN) pytest tests/test_packaging.py -m fresh_virtualenv
+
+test-lowest: $(READY) ## run the tests on the oldest dependencies that the package allows (minutes)
+	@$(VENV)/bin/python tests/matrix.py lowest
+
+test-matrix: $(READY) ## run them on every version there may be: Pythons, dependencies, openai 2, one extra (an hour)
+	@$(VENV)/bin/python tests/matrix.py
 
 bench: peers ## how fast the package and the fake are beside their peers, in a virtualenv of their own (minutes)
 	@mkdir -p build
