@@ -52,6 +52,17 @@ def test_data_that_is_not_json_is_an_error() -> None:
         EventReader().feed(b"data: [1]\n\n")
 
 
+def test_what_came_before_a_broken_event_is_given_however_the_network_cuts_the_stream() -> None:
+    reader = EventReader()
+    assert reader.feed(b'data: {"type":"x"}\n\ndata: {oops}\n\ndata: {"type":"y"}\n\n') == [
+        {"type": "x"}
+    ]
+    with pytest.raises(MalformedFrameError, match="oops"):
+        reader.feed(b'data: {"type":"z"}\n\n')
+    with pytest.raises(MalformedFrameError, match="oops"):
+        reader.finish()
+
+
 def test_an_endless_frame_is_cut_at_the_limit() -> None:
     reader = EventReader(max_frame=100)
     reader.feed(b"data: " + b"0" * 90)

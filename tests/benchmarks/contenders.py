@@ -312,7 +312,7 @@ def _aio() -> Any:
 CONTENDERS: dict[str, Callable[[str], Any]] = {
     "ChatOpenAI": lambda url: Chat(_chat_openai(url)),
     "ChatResponses": lambda url: Chat(_chat_responses(url)),
-    "ChatResponses, aiohttp": lambda url: Chat(_chat_responses(url, http_async_client=_aio())),
+    "ChatResponses, aiohttp": lambda url: Chat(_chat_responses(url, http="aiohttp")),
     "ChatResponses, replay": lambda url: Chat(_chat_responses(url, STATELESS)),
     "BaseChatModel alone": lambda url: Chat(_canned_chat(url)),
     "full node": lambda url: Graph(_function_node(_chat_openai(url))),
@@ -321,7 +321,7 @@ CONTENDERS: dict[str, Callable[[str], Any]] = {
         _function_node(_chat_openai(url, use_previous_response_id=True))
     ),
     "ResponsesNode": _our_node,
-    "ResponsesNode, aiohttp": lambda url: _our_node(url, http_async_client=_aio()),
+    "ResponsesNode, aiohttp": lambda url: _our_node(url, http="aiohttp"),
     "LangGraph alone": lambda url: Graph(_function_node(_canned_chat(url))),
     "OpenAIResponsesModel": _stock_agent,
     "ResponsesModel": _our_agent,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import os
 import secrets
-import ssl
-import sys
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import openai
 
@@ -21,10 +18,13 @@ from ..errors import ConfigurationError
 from ..profiles import ServerProfile, find_server
 from ..protocol.chain import stamp_key
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
+from ..protocol.http_clients import Held, Http, check_http, held_async_client, held_client
 from ..protocol.verdict import Memory
 from .background import Submission
 
 __all__ = ["Connection", "GivenClients", "OwnClients"]
+
+ClientT = TypeVar("ClientT", openai.OpenAI, openai.AsyncOpenAI)
 
 _PLACEHOLDER_KEY: Final = "not-needed"
 """For servers without keys: the SDK insists on one."""
@@ -99,6 +99,11 @@ class OwnClients(Connection):
         default_headers: Headers of every request.
         http_client: HTTP client to use, of the library that the installed SDK uses.
         http_async_client: The same for asynchronous calls.
+        http: What sends asynchronous requests where no client is given.
+
+    Raises:
+        MissingExtraError: It is aiohttp, which is not installed.
+        ConfigurationError: There is no such way to send requests.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class OwnClients(Connection):
         *,
         stamp_secret: str | None = None,
         default_headers: Mapping[str, str] | None = None,
+        http: Http = "httpx",
         http_client: Any = None,
         http_async_client: Any = None,
     ) -> None:
@@ -116,13 +122,16 @@ class OwnClients(Connection):
         self._api_key = endpoint.api_key or _PLACEHOLDER_KEY
         self._has_account = endpoint.profile.reference and endpoint.is_home
         self._headers = default_headers
+        check_http(http)
+        self._http = http
         self._http_client = http_client
         self._http_async_client = http_async_client
-        self._sync: openai.OpenAI | None = None
+        self._account = (endpoint.base_url, self._api_key)
+        self._sync: _Sdk[openai.OpenAI] | None = None
         # One for each event loop: a pooled connection must not outlive the loop that opened it.
-        self._per_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._per_loop: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, _Sdk[openai.AsyncOpenAI]
+        ] = weakref.WeakKeyDictionary()
 
     @property
     def tenant(self) -> tuple[str | None, str | None]:
@@ -134,28 +143,22 @@ class OwnClients(Connection):
     def sdk(self) -> openai.OpenAI:
         """The client that all threads share."""
         if self._sync is None:
-            http = self._http_client
-            if http is None:
-                http = openai.DefaultHttpxClient(verify=_ssl_context())
-                weakref.finalize(self, http.close)
-            client: openai.OpenAI = self._settle(
-                openai.OpenAI(http_client=http, **self._arguments())
-            )
-            self._sync = client
-        return self._sync
+            given = self._http_client
+            held = held_client(self._account) if given is None else Held(given)
+            client = openai.OpenAI(http_client=held.client, **self._arguments())
+            self._sync = _Sdk(self._settle(client), held)
+        return self._sync.client
 
     def async_sdk(self) -> openai.AsyncOpenAI:
         """The client of the running event loop."""
         loop = asyncio.get_running_loop()
         known = self._per_loop.get(loop)
         if known is None:
-            http, closing = self._http_async_client, None
-            if http is None:
-                http = openai.DefaultAsyncHttpxClient(verify=_ssl_context())
-                closing = _close_with_loop(http)
-            client = self._settle(openai.AsyncOpenAI(http_client=http, **self._arguments()))
-            known = self._per_loop[loop] = _LoopClient(client, closing)
-        return known.sdk
+            given = self._http_async_client
+            held = held_async_client(self._account, self._http) if given is None else Held(given)
+            client = openai.AsyncOpenAI(http_client=held.client, **self._arguments())
+            known = self._per_loop[loop] = _Sdk(self._settle(client), held)
+        return known.client
 
     def _arguments(self) -> dict[str, Any]:
         return {
@@ -167,6 +170,11 @@ class OwnClients(Connection):
     def _settle(self, client: Any) -> Any:
         client.organization, client.project = self.tenant
         return client
+
+
+class _Sdk(NamedTuple, Generic[ClientT]):
+    client: ClientT
+    held: Held  # keeps it open
 
 
 class GivenClients(Connection):
@@ -221,36 +229,5 @@ class GivenClients(Connection):
         return self._async
 
 
-class _LoopClient(NamedTuple):
-    sdk: openai.AsyncOpenAI
-    closing: AsyncGenerator[None] | None
-
-
-def _close_with_loop(http: Any) -> AsyncGenerator[None]:
-    """A generator that closes the client when its event loop shuts down, or when nobody holds it any more.
-
-    Event loops finish their asynchronous generators before they close; nothing else tells of their end.
-    """
-
-    async def closing() -> AsyncGenerator[None]:
-        try:
-            yield
-        finally:
-            await http.aclose()
-
-    generator = closing()
-    with contextlib.suppress(StopIteration):
-        generator.asend(None).send(None)  # up to the yield: from here on the loop knows it
-    return generator
-
-
 def _stamp_key(secret: str | None) -> bytes:
     return stamp_key(secret) if secret else _PROCESS_KEY
-
-
-@functools.cache
-def _ssl_context() -> ssl.SSLContext:
-    """One for the process: loading the certificates takes longer than a whole turn."""
-    library = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
-    context: ssl.SSLContext = library.create_ssl_context()  # httpx2 since openai 3, httpx before
-    return context

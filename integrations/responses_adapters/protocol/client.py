@@ -7,13 +7,12 @@ models are what costs its other users most of their time.
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 import uuid
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import openai
 
@@ -21,24 +20,32 @@ from ..errors import ResponseTooLargeError
 from .advice import advise
 from .exchange import exchange
 from .gauge import Gauge
+from .http_clients import HTTP_LIBRARY
 from .reading import Limits, read_json, without_surrogates
 from .sse import EventReader
 from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
 
 __all__ = ["AsyncResponsesClient", "ResponsesClient"]
 
-_HTTP: Final[Any] = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
-"""The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
-
 _REFUSED: Final = frozenset(
-    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"}
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "UnsupportedProtocol",
+        # of aiohttp
+        "ClientConnectorError",
+        "ConnectionTimeoutError",
+        "InvalidURL",
+    }
 )
+"""Exceptions, and what they are derived from, that are raised before a byte has left."""
 
 _EAGER_READS: Final = 8
 """Reads of a stream after which the event loop has its turn at once, so that the first words are shown first."""
 
 _PAUSE_EVERY: Final = 32
-"""Reads after which it has its turn later on: every time would cost a third of what a delta costs."""
+"""Events after which it has its turn later on: every read would add a third to what an event costs."""
 
 ClientT = TypeVar("ClientT", openai.OpenAI, openai.AsyncOpenAI)
 Step: TypeAlias = Generator[Command, Any, Outcome]
@@ -81,7 +88,7 @@ class _Driver(Generic[ClientT]):
         if self.timeout is not None:
             options["timeout"] = self.timeout
         arguments: dict[str, Any] = {
-            "cast_to": _HTTP.Response,
+            "cast_to": HTTP_LIBRARY.Response,
             "options": options,
             "stream": True,
             "stream_cls": openai.Stream[Any],
@@ -103,8 +110,20 @@ class _Driver(Generic[ClientT]):
             headers = {key.lower(): value for key, value in error.response.headers.items()}
             body = error.body if error.body is not None else error.response.text
             return Reply(error.status_code, body, headers=headers, sent=sent, error=advised)
-        refused = type(error.__cause__).__name__ in _REFUSED
-        return Reply(None, sent=sent, error=advised, delivery="refused" if refused else "unknown")
+        delivery: Literal["refused", "unknown"] = "refused" if _never_left(error) else "unknown"
+        return Reply(None, sent=sent, error=advised, delivery=delivery)
+
+
+def _never_left(error: openai.APIError) -> bool:
+    """Whether the request certainly did not reach the server.
+
+    The SDK's aiohttp transport calls any lost connection a `ConnectTimeout`: what aiohttp said is its cause.
+    """
+    cause = error.__cause__
+    below = getattr(cause, "__cause__", None)
+    if type(below).__module__.partition(".")[0] == "aiohttp":
+        cause = below
+    return not _REFUSED.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
 
 
 def _answered(response: Any, content: bytes | None) -> Reply:
@@ -307,9 +326,9 @@ class _Stream:
                 if events := self._reader.feed(chunk):
                     self._gauge.count(len(events))
                     return events
+            return self._reader.finish() or None
         except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
             return _cut(error)
-        return self._reader.finish() or None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -325,6 +344,7 @@ class _AsyncStream:
         self._chunks = gauge.achunks()
         self._reader = EventReader()
         self._reads = 0
+        self._unseen = 0
 
     async def receive(self) -> list[Event] | Exception | None:
         """The events of the next read that completes any; `None` at the end, or what cut the stream."""
@@ -334,13 +354,15 @@ class _AsyncStream:
                 if events := self._reader.feed(chunk):
                     self._gauge.count(len(events))
                     self._reads += 1
-                    if self._reads <= _EAGER_READS or self._reads % _PAUSE_EVERY == 0:
+                    self._unseen += len(events)
+                    if self._reads <= _EAGER_READS or self._unseen >= _PAUSE_EVERY:
                         # Bytes may be waiting already: let whoever reads the events have their turn.
                         await asyncio.sleep(0)
+                        self._unseen = 0
                     return events
+            return self._reader.finish() or None
         except Exception as error:  # noqa: BLE001 - either HTTP library may be underneath
             return _cut(error)
-        return self._reader.finish() or None
 
     async def close(self) -> None:
         """Give the connection back."""

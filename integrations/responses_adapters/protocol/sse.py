@@ -6,7 +6,7 @@ from typing import Any
 
 from .reading import Limits, read_json
 
-__all__ = ["EventReader", "FrameTooLargeError", "MalformedFrameError"]
+__all__ = ["EventReader", "FrameTooLargeError", "MalformedFrameError", "read_frame"]
 
 
 class FrameTooLargeError(ValueError):
@@ -28,14 +28,18 @@ class EventReader:
     def __init__(self, *, max_frame: int = Limits().frame) -> None:
         self._buffer = b""
         self._max_frame = max_frame
+        self._broken: MalformedFrameError | None = None
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         """The events completed by these bytes.
 
         Raises:
             FrameTooLargeError: A frame exceeds the limit.
-            MalformedFrameError: A frame's data is not JSON.
+            MalformedFrameError: A frame's data is not JSON. The events before it are given first, however the network
+                has cut the stream: the next call raises.
         """
+        if self._broken is not None:
+            raise self._broken
         buffer = self._buffer + data if self._buffer else data
         if b"\r" in buffer:
             held = buffer.endswith(b"\r")  # the other half of a line end may follow
@@ -48,19 +52,37 @@ class EventReader:
         if len(rest) > self._max_frame:
             raise FrameTooLargeError(f"one event is larger than {self._max_frame} bytes")
         self._buffer = rest
-        return [event for frame in frames if (event := _parse(frame)) is not None]
+        events: list[dict[str, Any]] = []
+        try:
+            events.extend(event for frame in frames if (event := read_frame(frame)) is not None)
+        except MalformedFrameError as error:
+            if not events:
+                raise
+            self._broken = error
+        return events
 
     def finish(self) -> list[dict[str, Any]]:
-        """The event left over at the end of the stream, if its bytes are whole; half an event is dropped."""
+        """The event left over at the end of the stream, if its bytes are whole; half an event is dropped.
+
+        Raises:
+            MalformedFrameError: As `feed`.
+        """
+        if self._broken is not None:
+            raise self._broken
         rest, self._buffer = self._buffer, b""
         try:
-            event = _parse(rest.strip(b"\r\n"))
+            event = read_frame(rest.strip(b"\r\n"))
         except MalformedFrameError:
             return []
         return [] if event is None else [event]
 
 
-def _parse(frame: bytes) -> dict[str, Any] | None:
+def read_frame(frame: bytes) -> dict[str, Any] | None:
+    """The event of one whole frame with line feeds; `None` for comments and the `[DONE]` sentinel.
+
+    Raises:
+        MalformedFrameError: Its data is not JSON.
+    """
     name, data = b"", frame
     if not frame.startswith(b"data: ") or b"\n" in frame:
         lines: list[bytes] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextvars import ContextVar
@@ -22,6 +23,12 @@ from .transport import Handler, Kit, Library, kit
 __all__ = ["NetworkBlockedError", "PatchedTransports"]
 
 LIBRARIES: Final[tuple[Library, ...]] = ("httpx2", "httpx")
+
+_AIOHTTP: Final[dict[Library, str]] = {
+    "httpx2": "openai._vendor.httpx_aiohttp",
+    "httpx": "httpx_aiohttp",
+}
+"""Where each library's transport over aiohttp is, which clients of the OpenAI SDK may use."""
 
 TELEMETRY: Final = (
     re.compile(r"(.+\.)?smith\.langchain\.com/"),
@@ -126,11 +133,23 @@ def _install() -> Iterator[Callable[[], None]]:
             made = kit(library)
             yield _replace(made.library.HTTPTransport, "handle_request", _sync(made))
             yield _replace(made.library.AsyncHTTPTransport, "handle_async_request", _async(made))
+            if (home := _aiohttp_transports(library)) is not None:
+                yield _replace(home.AiohttpTransport, "handle_async_request", _async(made))
     if find_spec("requests") is not None:
         yield _replace(import_module("requests.adapters").HTTPAdapter, "send", _requests)
     yield _replace(socket.socket, "connect", _connect)
     yield _replace(socket.socket, "connect_ex", _connect)
     yield _replace(socket, "getaddrinfo", _getaddrinfo)
+
+
+def _aiohttp_transports(library: Library) -> Any:
+    """The module of a library's aiohttp transport, where a loaded SDK may use it."""
+    if "openai" not in sys.modules or find_spec("aiohttp") is None:
+        return None
+    try:
+        return import_module(_AIOHTTP[library])
+    except ImportError:  # the other line of the SDK
+        return None
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], None]:
