@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ..endpoints import Endpoint, resolve_endpoint
 from ..errors import ConfigurationError, MissingExtraError
@@ -101,17 +100,12 @@ def _endpoint(arguments: argparse.Namespace) -> Endpoint:
     if arguments.requests < 1 or not 0 < arguments.timeout < math.inf:
         raise ConfigurationError("--requests and --timeout have to be more than zero")
     by_name = url if not {":", "/"} & set(url) else None
-    endpoint = resolve_endpoint(
-        by_name, base_url=None if by_name else url, api_key=arguments.key or None
+    return resolve_endpoint(
+        by_name,
+        base_url=None if by_name else url,
+        api_key=arguments.key or None,
+        allow_user=True,
     )
-    try:
-        urlsplit(endpoint.base_url).port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise ConfigurationError(f"{public_address(endpoint.base_url)}: {error}") from error
-    key = endpoint.api_key
-    if key is not None and not (key.isascii() and key.isprintable()):
-        raise ConfigurationError("the key has characters that no HTTP header can carry")
-    return endpoint
 
 
 @contextlib.contextmanager

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import openai
 
+from ..endpoints import without_user
 from .failure import Failure, read_failure
 
-__all__ = ["advise", "without_user"]
-
-_USER: Final = re.compile(r"//[^/?#]*@")
+__all__ = ["advise"]
 
 ErrorT = TypeVar("ErrorT", bound=openai.APIError)
 
@@ -49,11 +47,6 @@ def advise(
     advised.args = (message,)
     advised.__cause__ = None if _quotes_header(error.__cause__) else error.__cause__
     return advised
-
-
-def without_user(url: str) -> str:
-    """An address without the user name and password that may stand in it."""
-    return _USER.sub("//", url, count=1)
 
 
 def _reason(cause: BaseException | None) -> str:

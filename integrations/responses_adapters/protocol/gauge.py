@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from .advice import without_user
+from ..endpoints import without_user
 from .reading import Limits, Meter
 
 __all__ = ["Gauge"]
