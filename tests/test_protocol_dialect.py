@@ -22,7 +22,7 @@ from responses_adapters.protocol.dialect import (
 )
 from responses_adapters.protocol.failure import read_failure
 from responses_adapters.protocol.sse import EventReader
-from responses_adapters.protocol.translation import Call, Frames
+from responses_adapters.protocol.translation import Call, Frame, Frames
 from responses_adapters.testing import Backend
 from responses_adapters.testing.wire import Request
 
@@ -54,6 +54,14 @@ def exchanges(*, stream: bool) -> list[tuple[dict[str, Any], bytes]]:
         raw = reply.body
         found.append((body, raw if isinstance(raw, bytes) else b"".join(f.data for f in raw)))
     return found
+
+
+def _encoded(frames: list[Frame]) -> bytes:
+    return b"".join(frame.encode() for frame in frames)
+
+
+def _fed(frames: Frames, data: bytes) -> bytes:
+    return _encoded(frames.feed(data))
 
 
 def test_a_canonical_response_is_given_back_as_it_is() -> None:
@@ -89,8 +97,8 @@ def test_canonical_bytes_pass_unchanged_wherever_the_network_cuts_them(
     raw = raw.replace(b"\n", ending)
     frames = Frames(EventNormalizer(request))
     places = sorted({0, len(raw), *(cut % len(raw) for cut in cuts)})
-    out = b"".join(frames.feed(raw[start:end]) for start, end in pairwise(places))
-    assert out + frames.finish() == raw
+    out = b"".join(_fed(frames, raw[start:end]) for start, end in pairwise(places))
+    assert out + _encoded(frames.finish()) == raw
 
 
 STREAM = exchanges(stream=True)[0]
@@ -151,7 +159,7 @@ def test_errors_of_every_shape_become_one_and_keep_the_original(
 def test_half_an_event_at_the_end_is_dropped_and_the_cut_reported() -> None:
     request, raw = STREAM
     frames = Frames(EventNormalizer(request))
-    out = frames.feed(raw[: len(raw) // 2]) + frames.finish()
+    out = _fed(frames, raw[: len(raw) // 2]) + _encoded(frames.finish())
     events = EventReader().feed(out)
     assert events[-1]["error"]["code"] == "stream_truncated"
     assert len([event for event in events if event.get("error")]) == 1
@@ -194,15 +202,14 @@ def test_items_that_are_announced_at_the_same_place_stay_apart() -> None:
 
 def test_the_sentinel_does_not_hide_that_the_answer_is_missing() -> None:
     frames = Frames(EventNormalizer({"stream": True}))
-    out = frames.feed(b"data: [DONE]\n\n")
+    out = _fed(frames, b"data: [DONE]\n\n")
     assert out.index(b"stream_truncated") < out.index(b"[DONE]")
-    assert frames.finish() == b"" or b"stream_truncated" in out
 
 
 def test_an_event_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("responses_adapters.protocol.translation._MAX_FRAME", 1000)
     frames = Frames(EventNormalizer({"stream": True}))
-    out = b"".join(frames.feed(b"data: " + b"x" * 300) for _ in range(4))
+    out = b"".join(_fed(frames, b"data: " + b"x" * 300) for _ in range(4))
     assert b"frame_too_large" in out
     assert frames.closed
 

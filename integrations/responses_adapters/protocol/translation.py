@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..profiles import ServerProfile
 from .dialect import (
@@ -19,9 +19,9 @@ from .dialect import (
     normalize_response,
 )
 from .reading import Limits, read_json
-from .sse import EventReader, MalformedFrameError
+from .sse import EventReader, MalformedFrameError, read_frame
 
-__all__ = ["Call", "Frames", "refusal"]
+__all__ = ["Call", "Frame", "Frames", "refusal"]
 
 _PATH: Final = re.compile(r"/responses(/[^/]+)?$")
 _END: Final = re.compile(rb"(?>\r\n|\r|\n){2}")
@@ -155,57 +155,73 @@ class Frames:
         self._news = 0
         self.closed: bool = False
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete, translated."""
         buffer = self._buffer
         searched = max(0, len(buffer) - 3)  # a blank line may have begun before these bytes
         buffer += data
-        out: list[bytes] = []
+        out: list[Frame] = []
         start = 0
         ends = b"\n" in data or b"\r" in data
         while ends and not self.closed and (end := _END.search(buffer, max(start, searched))):
-            out.append(self._translate(bytes(buffer[start : end.end()])))
+            out += self._translate(bytes(buffer[start : end.end()]))
             start = end.end()
         del buffer[:start]
         if len(buffer) > _MAX_FRAME:
             out.append(self.give_up("frame_too_large", _TOO_LARGE))
-        return b"".join(out)
+        return out
 
-    def finish(self) -> bytes:
+    def finish(self) -> list[Frame]:
         """What must follow the last byte: a frame without its blank line, and an error if the stream was cut."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         try:
-            whole = self._translate(rest + b"\n\n") if _event(rest) else b""
+            whole = self._translate(rest + b"\n\n") if _event(rest) else []
         except MalformedFrameError:
-            whole = b""  # half a frame
+            whole = []  # half a frame
         return whole + self._ending()
 
-    def _translate(self, raw: bytes) -> bytes:
+    def _translate(self, raw: bytes) -> list[Frame]:
         try:
             event = _event(raw)
         except MalformedFrameError as error:
-            return self.give_up("malformed_event", str(error))
+            return [self.give_up("malformed_event", str(error))]
         if event is None:
-            return self._ending() + raw if b"[DONE]" in raw else raw
+            return [*(self._ending() if b"[DONE]" in raw else ()), Frame(None, raw)]
         self._news += 1
         events = self._normalizer.feed(event)
         self.closed = self._normalizer.forgotten
         repaired = b"\\ud" in raw or b"\\uD" in raw  # it may have held half a character
-        return b"".join(raw if each is event and not repaired else _frame(each) for each in events)
+        return [Frame(each, raw if each is event and not repaired else None) for each in events]
 
-    def give_up(self, code: str, message: str) -> bytes:
+    def give_up(self, code: str, message: str) -> Frame:
         """End the stream with an error."""
         self.closed = True
-        return _frame(_error(code, message))
+        return Frame(_error(code, message))
 
     def news(self) -> int:
         """How many events came since this was asked last."""
         news, self._news = self._news, 0
         return news
 
-    def _ending(self) -> bytes:
-        return b"".join(_frame(event) for event in self._normalizer.finish())
+    def _ending(self) -> list[Frame]:
+        return [Frame(event) for event in self._normalizer.finish()]
+
+
+class Frame(NamedTuple):
+    """One frame of an event stream.
+
+    Attributes:
+        event: What it says; `None` for a comment or the `[DONE]` sentinel.
+        raw: Its bytes, if it goes on as it came.
+    """
+
+    event: dict[str, Any] | None
+    raw: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Its bytes."""
+        return _frame(self.event or {}) if self.raw is None else self.raw
 
 
 _MAX_FRAME: Final = Limits().frame
@@ -214,8 +230,9 @@ _TOO_LARGE: Final = f"one event is larger than {_MAX_FRAME:,} bytes"
 
 def _event(raw: bytes) -> dict[str, Any] | None:
     """The event of one frame; `None` for comments and the `[DONE]` sentinel."""
-    events = EventReader().feed(raw.strip(b"\r\n") + b"\n\n")
-    return events[0] if events else None
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return read_frame(raw.strip(b"\n"))
 
 
 def refusal(code: str, message: str) -> bytes:

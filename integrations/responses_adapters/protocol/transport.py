@@ -19,9 +19,10 @@ from ..profiles import ServerProfile, find_server
 from .dialect import ANY_READER, Reader
 from .gauge import Gauge
 from .reading import Limits
-from .translation import Call, Frames, refusal
+from .translation import Call, Frame, Frames, refusal
 
 __all__ = [
+    "FRAMES",
     "Observer",
     "Variables",
     "client_transport",
@@ -36,6 +37,9 @@ SDK_LIBRARY: Final[Library] = (
     "httpx2" if openai.DefaultHttpxClient.__mro__[1].__module__.startswith("httpx2") else "httpx"
 )
 """The HTTP library of the installed OpenAI SDK: httpx2 since openai 3, httpx before."""
+
+FRAMES: Final = "responses_adapters.frames"
+"""Key of the extensions of a streamed response: a function that gives its frames, for whoever wants them parsed."""
 
 Variables: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 """Template variables, or a function that gives them for each request."""
@@ -291,11 +295,12 @@ class _Dialect:
         return Gauge(response, self._limits)
 
     def _streamed(self, response: Any, call: Call, gauge: Gauge) -> Any:
+        stream = self.stream(response, call.frames(), gauge)
         return self.library.Response(
             response.status_code,
             headers=_without_length(response.headers),
-            stream=self.stream(response, call.frames(), gauge),
-            extensions=response.extensions,
+            stream=stream,
+            extensions={**response.extensions, FRAMES: stream.frames},
         )
 
     def _refused(self, response: Any, call: Call, error: ResponseTooLargeError) -> Any:
@@ -325,34 +330,39 @@ class _Stream:
     def __iter__(self) -> Iterator[bytes]:
         try:
             for chunk in self._gauge.chunks():
-                if data := self._frames.feed(chunk):
-                    yield data
+                yield _encoded(self._frames.feed(chunk))
                 if self._frames.closed:
                     return
                 self._gauge.count(self._frames.news())
-            if data := self._frames.finish():
-                yield data
+            yield _encoded(self._frames.finish())
         except ResponseTooLargeError as error:
-            yield self._frames.give_up("response_too_large", str(error))
+            yield self._frames.give_up("response_too_large", str(error)).encode()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for frames in self.frames():
+            yield _encoded(frames)
+
+    async def frames(self) -> AsyncIterator[list[Frame]]:
+        """The frames of each read of the network."""
         try:
             async for chunk in self._gauge.achunks():
-                if data := self._frames.feed(chunk):
-                    yield data
+                yield self._frames.feed(chunk)
                 if self._frames.closed:
                     return
                 self._gauge.count(self._frames.news())
-            if data := self._frames.finish():
-                yield data
+            yield self._frames.finish()
         except ResponseTooLargeError as error:
-            yield self._frames.give_up("response_too_large", str(error))
+            yield [self._frames.give_up("response_too_large", str(error))]
 
     def close(self) -> None:
         self._response.close()
 
     async def aclose(self) -> None:
         await self._response.aclose()
+
+
+def _encoded(frames: list[Frame]) -> bytes:
+    return b"".join([frame.encode() for frame in frames])
 
 
 def _origin(url: Any) -> tuple[str, str, int | None]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import httpx2
 from openai import (
@@ -26,9 +26,13 @@ from openai.resources.responses import AsyncResponses
 from openai.types import responses
 
 from ..protocol.sse import EventReader
+from ..protocol.translation import Frame
+from ..protocol.transport import FRAMES
 from .construct import read_event, read_response
 
 __all__ = ["lean"]
+
+Event: TypeAlias = dict[str, Any]
 
 _ABSENT: Final = (NotGiven, Omit)
 _FIRST: Final = ("model", "stream", "service_tier")
@@ -103,38 +107,28 @@ class _Events:
 
     def __init__(self, response: httpx2.Response) -> None:
         self.response = response
-        self._chunks = response.aiter_bytes()
-        self._reader = EventReader()
-        self._waiting: deque[Mapping[str, Any]] = deque()
+        translated = response.extensions.get(FRAMES)
+        self._reads = _read(response) if translated is None else _parsed(translated())
+        self._waiting: deque[Event] = deque()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> responses.ResponseStreamEvent:
-        if not self._waiting:
+        while not self._waiting:
             await self._receive()
         return read_event(self._waiting.popleft(), self.response.request)
 
     async def _receive(self) -> None:
-        """Wait for the next read that completes an event.
-
-        Raises:
-            StopAsyncIteration: There is none.
-            APIConnectionError: The connection broke.
-        """
         try:
-            async for chunk in self._chunks:
-                self._waiting.extend(self._reader.feed(chunk))
-                if self._waiting:
-                    return
+            self._waiting.extend(await anext(self._reads))
+        except StopAsyncIteration:
+            await self.close()
+            raise
         except httpx2.TimeoutException as error:
             raise APITimeoutError(request=self.response.request) from error
         except httpx2.RequestError as error:
             raise APIConnectionError(request=self.response.request) from error
-        await self.close()
-        self._waiting.extend(self._reader.finish())
-        if not self._waiting:
-            raise StopAsyncIteration
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -150,3 +144,15 @@ class _Events:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+async def _read(response: httpx2.Response) -> AsyncIterator[list[Event]]:
+    reader = EventReader()
+    async for chunk in response.aiter_bytes():
+        yield reader.feed(chunk)
+    yield reader.finish()
+
+
+async def _parsed(reads: AsyncIterable[list[Frame]]) -> AsyncIterator[list[Event]]:
+    async for frames in reads:
+        yield [frame.event for frame in frames if frame.event is not None]

@@ -167,7 +167,7 @@ class ResponsesModel(OpenAIResponsesModel):
         self._settle_chaining(settings)
         if self.server.store == "always":
             settings.setdefault("openai_send_reasoning_ids", True)  # items go back as they came
-        if self._pays_once:
+        if self._pays_once and self._job is None:
             settings.pop("max_retries", None)
         encrypted = self.profile.get("openai_supports_encrypted_reasoning_content", False)
         move_to_body(settings, encrypted=encrypted)
