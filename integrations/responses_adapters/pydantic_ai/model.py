@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self, TypeVar, cast
@@ -40,6 +39,7 @@ from .answers import (
     timed_out,
 )
 from .client import lean
+from .keys import name_request, new_key
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
 from .retries import advised, is_failed_poll, retry_delay, says_lost
 from .settings import (
@@ -128,6 +128,7 @@ class ResponsesModel(OpenAIResponsesModel):
         self._setup: str | None = None
         self._anchor: Anchor | None = None
         self._job: ModelResponse | None = None
+        self._name: str | None = None
         self._retries = 0
         super().__init__(
             model_name,
@@ -345,6 +346,8 @@ class ResponsesModel(OpenAIResponsesModel):
                 model._anchor = Anchor.of(last, asked, model._setup, model._given)
         if model._job is not None:
             return model, given
+        if self.server.honours_idempotency_key:
+            model._name = name_request(self.model_name, messages, parameters)
         unstored = model._given.get("openai_store") is False or (
             last is not None and (last.provider_details or {}).get("store") is False
         )
@@ -361,7 +364,7 @@ class ResponsesModel(OpenAIResponsesModel):
         settings: dict[str, Any] = {**(given or {})}
         if self._given.get("responses_idempotency", True):
             headers = self._given.get("extra_headers", {})
-            settings["extra_headers"] = {"Idempotency-Key": str(uuid.uuid4()), **headers}
+            settings["extra_headers"] = {"Idempotency-Key": new_key(self._name), **headers}
         if self._pays_once:
             usual = getattr(self._provider.client, "max_retries", DEFAULT_MAX_RETRIES)
             self._retries = self._given.get("max_retries", usual)
