@@ -156,6 +156,14 @@ def test_a_call_that_the_server_misses_is_sent_with_everything(text: str) -> Non
     assert memory.kind == "unknown"
 
 
+def test_an_output_whose_call_is_in_no_conversation_either_is_said_in_a_message() -> None:
+    text = "No tool call found for function call output with call_id call_1."
+    asked = turn(["3"], items=[[OUTPUT, message("two")]], conversation="conv_1")
+    played = play(asked, refusal(text), response())
+    assert inputs(played)[0][0] == OUTPUT
+    assert [item["type"] for item in inputs(played)[1]] == ["message", "message"]
+
+
 def test_a_server_that_misses_a_call_when_it_is_to_prove_itself_is_not_trusted_again() -> None:
     memory = Memory()
     refused = refusal("No tool call found for function call output with call_id call_1.")

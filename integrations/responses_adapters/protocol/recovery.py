@@ -35,12 +35,14 @@ class Concessions:
         reasoning: No reasoning at all.
         turns: Ids of items; the answers that hold one of them go without their reasoning, and without ids.
         unanswered: Calls that only the server knows of: they get an output that says so.
+        orphans: Outputs whose call is not in the messages are said in messages: the server does not know it either.
     """
 
     ids: bool = False
     reasoning: bool = False
     turns: frozenset[str] = frozenset()
     unanswered: tuple[Item, ...] = ()
+    orphans: bool = False
 
     def apply(self, group: Sequence[Item]) -> list[Item]:
         """The items of one message, without what is conceded."""
@@ -159,6 +161,12 @@ def _pair_calls(
         why = "the server missed a call or its output"
         return Step(why=why, forgetful=forgetful, concessions=conceded)
     found = _LACKS_OUTPUT.search(failure.message)
+    if found is None and not conceded.orphans and _has_orphans(sent):
+        return Step(
+            why="the server did not know the call of an output",
+            replay=False,
+            concessions=replace(conceded, orphans=True),
+        )
     if found is None or any(found["id"] == item.get("call_id") for item in sent):
         return None
     kind = "custom_tool_call" if "custom" in found[0] else "function_call"
@@ -168,6 +176,13 @@ def _pair_calls(
         replay=False,
         concessions=replace(conceded, unanswered=(*conceded.unanswered, call)),
     )
+
+
+def _has_orphans(sent: Sequence[Item]) -> bool:
+    """Whether these items hold an output without its call."""
+    calls = {item.get("call_id") for item in sent if item.get("type") in CALL_OUTPUTS}
+    outputs = {item.get("call_id") for item in sent if item.get("type") in CALL_OUTPUTS.values()}
+    return not outputs <= calls
 
 
 def _without_ids(

@@ -177,7 +177,7 @@ def _input(turn: Turn, plan: Plan, conceded: Concessions) -> list[Item]:
             prune_compacted(groups),
             pending=conceded.unanswered,
             on_dangling=turn.on_dangling,
-            calls_elsewhere=elsewhere,
+            calls_elsewhere=elsewhere and not conceded.orphans,
         )
     again = [index for index, entry in enumerate(entries[:anchor]) if entry.ephemeral]
     first = again[0] if again else anchor
