@@ -61,6 +61,11 @@ def served(name: str, **switches: Any) -> Backend:
     return backend
 
 
+def asked(backend: Backend) -> list[str]:
+    """The requests that were made to find something out."""
+    return [each.path for each in backend.requests if each.method != "DELETE"]
+
+
 def verdict(found: Diagnosis, subject: str) -> Verdict:
     return next(each for each in found.verdicts if each.subject == subject)
 
@@ -100,7 +105,7 @@ def test_a_visit_keeps_to_its_budget_and_finds_what_decides(name: str) -> None:
 
     found = visit(backend, requests=25)
 
-    assert len(backend.requests) == found.requests <= 25
+    assert len(asked(backend)) == found.requests <= 25
     assert visit(served(name)).measured - found.measured <= {"allowed_tools", "health"}
     assert {field.name for field in fields(ServerProfile)} >= found.measured
 
@@ -207,6 +212,53 @@ def test_a_key_is_taken_for_needed_where_a_request_without_it_breaks_the_server(
     assert "unknown" in verdict(found, "key").finding
 
 
+def test_nothing_of_a_visit_stays_on_the_server() -> None:
+    backend = served("openai")
+
+    found = visit(backend, requests=25)
+
+    made = {each.response_id for each in backend.requests if each.response_id}
+    headers = {"authorization": f"Bearer {KEY}"}
+    gone = [
+        backend.handle(Request("GET", f"/v1/responses/{response_id}", {}, headers, b"")).status
+        for response_id in made
+    ]
+    assert len(made) > 10
+    assert set(gone) == {404}
+    assert verdict(found, "clean-up").finding == "everything deleted"
+    deleted = [each.path for each in backend.requests if each.method == "DELETE"]
+    assert sum("/conversations/" in path for path in deleted) == 1
+
+
+def test_what_a_server_does_not_delete_is_told_after_two_tries() -> None:
+    backend = served("orq")
+
+    found = visit(backend)
+
+    stay = verdict(found, "clean-up")
+    assert re.fullmatch(r"(\d+) of \1 responses and conversations stay", stay.finding)
+    assert (stay.good, [each.method for each in backend.requests].count("DELETE")) == (False, 2)
+
+
+def test_nothing_is_deleted_where_nothing_is_kept() -> None:
+    backend = served("litellm")
+
+    found = visit(backend)
+
+    assert verdict(found, "clean-up").finding == "nothing to delete"
+    assert "DELETE" not in {each.method for each in backend.requests}
+
+
+def test_what_is_stored_against_the_wish_is_deleted_too() -> None:
+    backend = served("generic", store="always")
+
+    visit(backend)
+
+    made = {each.response_id for each in backend.requests if each.method == "POST"} - {None}
+    deleted = [each.path for each in backend.requests if each.method == "DELETE"]
+    assert {path.rpartition("/")[2] for path in deleted} >= made
+
+
 def test_a_conversation_that_has_to_be_named_by_an_object_is_found() -> None:
     backend = served("generic")
 
@@ -255,7 +307,7 @@ def test_with_too_small_a_budget_the_rest_is_said_to_be_not_measured() -> None:
 
     found = visit(backend, requests=3)
 
-    assert len(backend.requests) == 3
+    assert len(asked(backend)) == 3
     rest = verdict(found, "streaming")
     assert (rest.finding, rest.good) == ("not measured", None)
     assert rest.evidence == "the budget of 3 requests was used up"

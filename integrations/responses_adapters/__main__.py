@@ -216,7 +216,11 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
         "--save", metavar="FILE", help='write the profile, to be used as server="FILE" (.toml)'
     )
     parser.add_argument(
-        "--requests", type=int, default=25, metavar="N", help="make at most N (default: 25)"
+        "--requests",
+        type=int,
+        default=25,
+        metavar="N",
+        help="make at most N (default: 25), then delete what they stored",
     )
     parser.add_argument(
         "--timeout", type=float, default=60, metavar="S", help="seconds for each (default: 60)"

@@ -52,7 +52,7 @@ class Call:
         with_key: Whether the key goes along.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["DELETE", "GET", "POST"]
     path: str
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -186,6 +186,7 @@ class Chart:
         facts: Fields of `ServerProfile` as measured.
         tried: Parameters sent to see whether they are refused, and whether they were.
         shapes: Error shapes seen, with the status they came with.
+        left: Paths of what the visit has made on the server, and whether it was to be stored.
     """
 
     profile: ServerProfile
@@ -197,6 +198,7 @@ class Chart:
     facts: dict[str, Any] = field(default_factory=dict)
     tried: dict[str, bool] = field(default_factory=dict)
     shapes: dict[str, int] = field(default_factory=dict)
+    left: dict[str, bool] = field(default_factory=dict)
 
     @property
     def stateful(self) -> bool:

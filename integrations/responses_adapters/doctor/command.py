@@ -116,7 +116,8 @@ def _progress(budget: int, endpoint: Endpoint) -> Iterator[Callable[[Request], N
     if not sys.stderr.isatty() or not _has_rich():
 
         def tell(request: Request) -> None:
-            sys.stderr.write(f"{request.number}/{budget} {request.subject}\n")
+            number = f"{request.number}/{budget} " if request.number else ""
+            sys.stderr.write(f"{number}{request.subject}\n")
 
         yield tell
         return
@@ -127,6 +128,7 @@ def _progress(budget: int, endpoint: Endpoint) -> Iterator[Callable[[Request], N
         task = bar.add_task("…", total=budget)
 
         def advance(request: Request) -> None:
-            bar.update(task, completed=request.number - 1, description=request.subject)
+            done = budget if request.number is None else request.number - 1
+            bar.update(task, completed=done, description=request.subject)
 
         yield advance

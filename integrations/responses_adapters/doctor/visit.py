@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..profiles import ServerProfile
 from .chart import Answer, Call, Chart, Probe, Verdict
+from .cleanup import CLEAN_UP, note_made
 from .features import EXTRAS, FEATURES
 from .parameters import PARAMETERS, REPEAT
 from .state import STATE
@@ -27,12 +28,12 @@ class Request:
     """A call to make, and why.
 
     Attributes:
-        number: Its number in this visit, from 1.
+        number: Its number in this visit, from 1; `None` for the deletions at the end, which the budget leaves out.
         subject: What it is to find out.
         call: The call.
     """
 
-    number: int
+    number: int | None
     subject: str
     call: Call
 
@@ -43,7 +44,7 @@ class Diagnosis:
 
     Attributes:
         model: The model that was asked.
-        requests: How many requests were made.
+        requests: How many requests were made to find it out.
         verdicts: What was found, subject by subject.
         profile: The server as measured; what could not be measured is as the address, or the default, has it.
         measured: The fields of `profile` that were measured.
@@ -81,8 +82,11 @@ def examine(chart: Chart, *, budget: int) -> Generator[Request, Answer, Diagnosi
                     answer = yield Request(made, probe.subject, call)
                 late = late + 1 if answer.late else 0
                 _note_shape(chart, answer)
+                note_made(chart, call, answer)
         except StopIteration as stop:
             verdicts += stop.value
+    if late < _PATIENCE:
+        verdicts += yield from _unbudgeted(chart, CLEAN_UP)
     verdicts.append(_error_shapes(chart.shapes))
     return Diagnosis(
         model=str(chart.model),
@@ -91,6 +95,17 @@ def examine(chart: Chart, *, budget: int) -> Generator[Request, Answer, Diagnosi
         profile=chart.diagnosed(),
         measured=frozenset({*chart.facts, "refuses"} if chart.tried else chart.facts),
     )
+
+
+def _unbudgeted(chart: Chart, probe: Probe) -> Generator[Request, Answer, list[Verdict]]:
+    steps = probe.run(chart)
+    answer: Any = None
+    try:
+        while True:
+            answer = yield Request(None, probe.subject, steps.send(answer))
+    except StopIteration as stop:
+        found: list[Verdict] = stop.value
+        return found
 
 
 def _not_reached(probe: Probe, budget: int, *, gave_up: bool) -> Verdict:
