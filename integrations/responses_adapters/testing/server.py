@@ -47,6 +47,7 @@ class LoopbackServer:
         self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._listener: socket.socket | None = None
 
     @property
     def port(self) -> int:
@@ -69,6 +70,7 @@ class LoopbackServer:
         except BaseException:
             listener.close()
             raise
+        self._listener = listener
         self._port = listener.getsockname()[1]
         # The socket already listens: a client that comes before the loop runs waits in its backlog.
         self._thread = threading.Thread(
@@ -85,10 +87,11 @@ class LoopbackServer:
         traceback: TracebackType | None,
     ) -> None:
         _ports.discard(self._port)
-        if self._server is None or self._thread is None:
+        if self._server is None or self._thread is None or self._listener is None:
             return
         self._server.should_exit = True
         self._thread.join()
+        self._listener.close()  # uvicorn before 0.45 leaves it to whoever opened it
 
     def abort(self, scope: Message, reset: bool) -> None:
         """Break the connection of an ASGI scope: with RST if `reset`, else with FIN."""
