@@ -33,7 +33,10 @@ def bind_schema(
         strict: As in `bind_tools`.
     """
     shape = OutputFormat(schema, strict="auto" if strict is None else strict)
-    note = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+    # For traces; as a tool, since LangChain cannot convert every class itself (`NotRequired` fails).
+    wire = shape.tool.definition()
+    described = {key: wire[key] for key in ("name", "description", "parameters") if key in wire}
+    note = {"kwargs": {"method": method, "strict": strict}, "schema": described}
     if method == "function_calling":
         bound = model.bind_tools(
             [shape.tool],
