@@ -98,8 +98,11 @@ def _answer(response: httpx2.Response) -> responses.Response | str:
         if "json" in response.headers.get("content-type", ""):
             raise
         body = None
-    # Upstream turns a text into an error that says what came.
-    return read_response(body) if isinstance(body, Mapping) else response.text
+    if not isinstance(body, Mapping):
+        return response.text  # upstream makes an error of it that says what came
+    answer = read_response(body)
+    answer._request_id = response.headers.get("x-request-id")
+    return answer
 
 
 class _Events:
