@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal
@@ -27,7 +28,7 @@ from .call import Call, ChatContextLengthError, chain_name, current_metadata, ru
 from .connection import Connection, GivenClients, OwnClients
 from .hints import refuse_unknown
 from .messages import conversation_items, ledger_entry, lift_instructions
-from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body
+from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body, given_options
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -176,13 +177,13 @@ class ChatResponses(RequestOptions, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        chosen = {name: getattr(self, name) for name in RequestOptions.model_fields}
         return {
             "model": self.model,
             "server": self._connection.profile.name,
             "base_url": self._connection.base_url,
             "instructions": self.instructions,
-        } | {name: value for name, value in chosen.items() if value is not None}
+            **given_options(self),
+        }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -409,3 +410,8 @@ class ChatResponses(RequestOptions, BaseChatModel):
         if self._tools is not None and (tools is None or tools is self._tools.definitions):
             return self._tools
         return self._tool_cache.bind(tools, strict=strict) if tools else None
+
+
+# LangChain inspects both on every call; what it finds here spares it the work.
+for _method in (ChatResponses._generate, ChatResponses._agenerate):
+    setattr(_method, "__signature__", inspect.signature(_method))  # noqa: B010 - unknown to type checkers

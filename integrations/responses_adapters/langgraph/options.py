@@ -11,7 +11,14 @@ from ..tools import OutputFormat
 from .background import Background
 from .bound_tools import BoundTools, tool_choice
 
-__all__ = ["ALIASES", "CALL_OPTIONS", "RequestOptions", "create_body", "text_format"]
+__all__ = [
+    "ALIASES",
+    "CALL_OPTIONS",
+    "RequestOptions",
+    "create_body",
+    "given_options",
+    "text_format",
+]
 
 
 class RequestOptions(BaseModel):
@@ -116,10 +123,17 @@ CALL_OPTIONS: Final = frozenset(
     }
 )
 """What `ChatResponses` takes with a call; there it wins over the option of the model."""
+_NAMES: Final = frozenset(RequestOptions.model_fields)
 _RENAMED: Final = {"request_metadata": "metadata"}
 _MERGED: Final = frozenset(
     {"text", "response_format", "verbosity", "tool_choice", "extra_body", "background"}
 )
+
+
+def given_options(options: RequestOptions) -> dict[str, Any]:
+    """The options that have a value."""
+    given = options.model_fields_set & _NAMES
+    return {name: value for name in sorted(given) if (value := getattr(options, name)) is not None}
 
 
 def create_body(
@@ -136,7 +150,7 @@ def create_body(
     Raises:
         ConfigurationError: A format or tool choice cannot be expressed.
     """
-    chosen = {name: getattr(options, name) for name in RequestOptions.model_fields}
+    chosen = given_options(options)
     chosen |= {ALIASES.get(name, name): value for name, value in overrides.items()}
     body: dict[str, Any] = {"model": model}
     if tools is not None and tools.definitions:
@@ -144,18 +158,18 @@ def create_body(
     for name, value in chosen.items():
         if value is not None and name not in _MERGED:
             body[_RENAMED.get(name, name)] = value
-    if chosen["tool_choice"] is not None:
-        body["tool_choice"] = tool_choice(chosen["tool_choice"], body.get("tools", ()))
-    if chosen["background"]:
+    if (choice := chosen.get("tool_choice")) is not None:
+        body["tool_choice"] = tool_choice(choice, body.get("tools", ()))
+    if chosen.get("background"):
         body["background"] = True
-    text = dict(chosen["text"] or {})
-    if chosen["response_format"] is not None:
-        text["format"] = text_format(chosen["response_format"])
-    if chosen["verbosity"] is not None:
-        text["verbosity"] = chosen["verbosity"]
+    text = dict(chosen.get("text") or {})
+    if (schema := chosen.get("response_format")) is not None:
+        text["format"] = text_format(schema)
+    if (verbosity := chosen.get("verbosity")) is not None:
+        text["verbosity"] = verbosity
     if text:
         body["text"] = text
-    return body | (options.extra_body or {}) | (chosen["extra_body"] or {})
+    return body | (options.extra_body or {}) | (chosen.get("extra_body") or {})
 
 
 def text_format(schema: Any) -> dict[str, Any]:

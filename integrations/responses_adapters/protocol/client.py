@@ -41,6 +41,8 @@ _REFUSED: Final = frozenset(
 )
 """Exceptions, and what they are derived from, that are raised before a byte has left."""
 
+_STREAM: Final = openai.Stream[Any]
+
 _EAGER_READS: Final = 8
 """Reads of a stream after which the event loop has its turn at once, so that the first words are shown first."""
 
@@ -85,13 +87,15 @@ class _Driver(Generic[ClientT]):
                 **send.headers,
             },
         }
+        if (key := send.headers.get("Idempotency-Key")) is not None:
+            options["idempotency_key"] = key  # else the SDK makes one up
         if self.timeout is not None:
             options["timeout"] = self.timeout
         arguments: dict[str, Any] = {
             "cast_to": HTTP_LIBRARY.Response,
             "options": options,
             "stream": True,
-            "stream_cls": openai.Stream[Any],
+            "stream_cls": _STREAM,
         }
         if send.method == "POST":
             arguments["body"] = send.body
@@ -107,9 +111,10 @@ class _Driver(Generic[ClientT]):
             api_key_env=self.api_key_env,
         )
         if isinstance(error, openai.APIStatusError):
-            headers = {key.lower(): value for key, value in error.response.headers.items()}
             body = error.body if error.body is not None else error.response.text
-            return Reply(error.status_code, body, headers=headers, sent=sent, error=advised)
+            return Reply(
+                error.status_code, body, headers=error.response.headers, sent=sent, error=advised
+            )
         delivery: Literal["refused", "unknown"] = "refused" if _never_left(error) else "unknown"
         return Reply(None, sent=sent, error=advised, delivery=delivery)
 
@@ -138,7 +143,7 @@ def _answered(response: Any, content: bytes | None) -> Reply:
         status=response.status_code,
         body=body,
         events=content is None,
-        headers={key.lower(): value for key, value in response.headers.items()},
+        headers=response.headers,
         sent=len(response.request.content),
     )
 
@@ -213,7 +218,7 @@ class ResponsesClient(_Driver[openai.OpenAI]):
                         stream.close()
                     since = time.monotonic()
                     answer, stream = self._send(command)
-                    answer = replace(answer, seconds=time.monotonic() - since)
+                    answer.seconds = time.monotonic() - since
         finally:
             steps.close()
             if stream is not None:
@@ -228,6 +233,8 @@ class ResponsesClient(_Driver[openai.OpenAI]):
             response: Any = call(send.path, **self._arguments(send))
         except openai.APIError as error:
             return self._failed(error, send), None
+        except ResponseTooLargeError as error:
+            return Reply(None, error=error), None
         except UnicodeEncodeError:
             return self._send(_sendable(send))
         gauge = Gauge(response, self.limits)
@@ -281,7 +288,7 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
                         await stream.close()
                     since = time.monotonic()
                     answer, stream = await self._send(command)
-                    answer = replace(answer, seconds=time.monotonic() - since)
+                    answer.seconds = time.monotonic() - since
         finally:
             steps.close()
             if stream is not None:
@@ -296,6 +303,8 @@ class AsyncResponsesClient(_Driver[openai.AsyncOpenAI]):
             response: Any = await call(send.path, **self._arguments(send))
         except openai.APIError as error:
             return self._failed(error, send), None
+        except ResponseTooLargeError as error:
+            return Reply(None, error=error), None
         except UnicodeEncodeError:
             return await self._send(_sendable(send))
         gauge = Gauge(response, self.limits)

@@ -66,7 +66,7 @@ class Emit:
 Command: TypeAlias = Send | Receive | Sleep | Emit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """What came back for a `Send`.
 
@@ -74,7 +74,7 @@ class Reply:
         status: HTTP status, `None` when there was no answer.
         body: Parsed JSON, or the text of a body that is not JSON; `None` where events follow.
         events: Whether the body is an event stream, to be read with `Receive`.
-        headers: Response headers, names in lower case.
+        headers: Response headers, to be looked up by names in lower case.
         sent: Bytes of the request body.
         error: The exception to raise if nothing else can be done about it.
         delivery: Without an answer, whether the server may have the request: `"refused"` no, `"unknown"` maybe.
