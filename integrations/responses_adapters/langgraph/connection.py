@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import openai
 
-from ..endpoints import Endpoint
+from ..endpoints import Endpoint, without_user
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile, find_server
 from ..protocol.chain import stamp_key
@@ -202,7 +202,7 @@ class GivenClients(Connection):
         client = sdk or async_sdk
         if client is None:
             raise ConfigurationError("no OpenAI client was given: pass one, or base_url=")
-        base_url = str(client.base_url).rstrip("/")
+        base_url = without_user(str(client.base_url)).rstrip("/")
         secret = client.api_key if isinstance(client.api_key, str) else None
         super().__init__(
             find_server(server, base_url=base_url), base_url, key=_stamp_key(stamp_secret or secret)

@@ -211,7 +211,7 @@ def _same_call(raw: Item, call: Any) -> bool:
         return bool(call["args"] == {CUSTOM_INPUT: raw.get("input")})
     try:
         arguments = json.loads(raw.get("arguments") or "{}", strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return bool(
         arguments == call["args"] or _without_nulls(arguments) == _without_nulls(call["args"])

@@ -33,6 +33,9 @@ def advise(
         message = _status_advice(
             failure, url, without_user(base_url).rstrip("/"), model, api_key_env
         )
+    elif not isinstance(error, openai.APIConnectionError):
+        said = read_failure(None, error.body).message or error.message
+        message = f"{url} broke off with an error: {_first_line(said)}"
     else:
         cause = error.__cause__
         reason = _reason(cause)

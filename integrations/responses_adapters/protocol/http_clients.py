@@ -8,12 +8,12 @@ import functools
 import ssl
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import openai
 
-from ..errors import ConfigurationError, MissingExtraError
+from ..errors import ConfigurationError, MissingExtraError, ResponseTooLargeError
 
 __all__ = [
     "HTTP_LIBRARY",
@@ -32,6 +32,10 @@ HTTP_LIBRARY: Final[Any] = sys.modules[
     openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]
 ]
 """The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
+
+
+_LONGEST_ERROR: Final = 2**20
+"""Bytes of the body of an error, which the SDK reads whole."""
 
 
 def check_http(http: str) -> None:
@@ -55,7 +59,8 @@ def async_client(http: Http = "httpx", **options: Any) -> Any:
         **options: Of that library's `AsyncClient`.
     """
     kind: Any = openai.DefaultAioHttpClient if http == "aiohttp" else openai.DefaultAsyncHttpxClient
-    return kind(**{"verify": _ssl_context(), **options})
+    hooks = {"response": [_bound_error_async]}
+    return kind(**{"verify": _ssl_context(), "event_hooks": hooks, **options})
 
 
 class Held:
@@ -78,7 +83,8 @@ def held_client(account: Hashable) -> Held:
     """The synchronous client of everybody who talks to this account: connections are shared, and cookies."""
     held = _held.get(account)
     if held is None:
-        client = openai.DefaultHttpxClient(verify=_ssl_context())
+        hooks = {"response": [_bound_error]}
+        client = openai.DefaultHttpxClient(verify=_ssl_context(), event_hooks=hooks)
         held = _held[account] = Held(client)
         weakref.finalize(held, client.close)
     return held
@@ -119,6 +125,51 @@ def _close_soon(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) ->
 
 async def _finish(guard: AsyncGenerator[None]) -> None:
     await guard.aclose()
+
+
+def _bound_error(response: Any) -> None:
+    if response.status_code >= 300:
+        response.stream = _bounded_stream()(response.stream)
+
+
+async def _bound_error_async(response: Any) -> None:
+    _bound_error(response)
+
+
+class _Bounded:
+    """The body of an error, up to a limit."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._left = _LONGEST_ERROR
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            yield self._counted(chunk)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield self._counted(chunk)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def _counted(self, chunk: bytes) -> bytes:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise ResponseTooLargeError(
+                f"the server sent an error of more than {_LONGEST_ERROR:,} bytes"
+            )
+        return chunk
+
+
+@functools.cache
+def _bounded_stream() -> Any:
+    bases = (_Bounded, HTTP_LIBRARY.SyncByteStream, HTTP_LIBRARY.AsyncByteStream)
+    return type("BoundedStream", bases, {})
 
 
 @functools.cache

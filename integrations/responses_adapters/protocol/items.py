@@ -159,7 +159,7 @@ def _is_object(arguments: Any) -> bool:
         return True
     try:
         return isinstance(json.loads(arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..errors import ResponseTooLargeError
 
-__all__ = ["Limits", "Meter", "read_json", "without_surrogates"]
+__all__ = ["Limits", "Meter", "has_surrogates", "plain", "read_json", "without_surrogates"]
 
 _MAX_DEPTH: Final = 100
 """Levels of nesting; Python itself gives up at some hundred, in whatever walks the value last."""
@@ -77,9 +77,27 @@ def read_json(data: bytes) -> Any:
         value = _decode(data.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
-    if data.count(b"{") + data.count(b"[") > _MAX_DEPTH and _is_deep(value):
+    return plain(value, data)
+
+
+def plain(value: Any, source: bytes) -> Any:
+    """The value of a JSON text without lone surrogates, which become U+FFFD.
+
+    Args:
+        value: What was parsed.
+        source: The text, which tells where there is nothing to look for.
+
+    Raises:
+        ValueError: It is nested deeper than 100 levels.
+    """
+    if source.count(b"{") + source.count(b"[") > _MAX_DEPTH and _is_deep(value):
         raise ValueError(_TOO_DEEP)
-    return without_surrogates(value) if b"\\ud" in data or b"\\uD" in data else value
+    return without_surrogates(value) if has_surrogates(source) else value
+
+
+def has_surrogates(source: bytes) -> bool:
+    """Whether a JSON text may hold lone surrogates: it has escapes of that kind."""
+    return b"\\ud" in source or b"\\uD" in source
 
 
 _TOO_DEEP: Final = f"JSON nested deeper than {_MAX_DEPTH} levels"

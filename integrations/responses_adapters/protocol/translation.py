@@ -18,7 +18,7 @@ from .dialect import (
     normalize_request,
     normalize_response,
 )
-from .reading import Limits, read_json
+from .reading import Limits, has_surrogates, read_json
 from .sse import EventReader, MalformedFrameError, read_frame
 
 __all__ = ["Call", "Frame", "Frames", "refusal"]
@@ -115,7 +115,8 @@ class Call:
             events = self._as_events(body) if whole else _frame(normalize_error(status, body))
             return status, _EVENTS, events
         normal = normalize_response(body, self._request, self._reader)
-        return (status, None, content) if normal is body else (status, _JSON, _dump(normal))
+        same = normal is body and not has_surrogates(content)
+        return (status, None, content) if same else (status, _JSON, _dump(normal))
 
     def _wants_events(self) -> bool:
         return bool((self._request or {}).get("stream"))
@@ -191,7 +192,7 @@ class Frames:
         self._news += 1
         events = self._normalizer.feed(event)
         self.closed = self._normalizer.forgotten
-        repaired = b"\\ud" in raw or b"\\uD" in raw  # it may have held half a character
+        repaired = has_surrogates(raw)
         return [Frame(each, raw if each is event and not repaired else None) for each in events]
 
     def give_up(self, code: str, message: str) -> Frame:

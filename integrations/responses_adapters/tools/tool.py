@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ToolConversionError, ToolError
+from ..protocol.reading import plain
 from .dicts import is_hosted
 from .json_schema import Strictness, WireSchema, to_wire_schema
 from .names import clean_name
@@ -108,7 +109,8 @@ def parse_arguments(text: Any) -> dict[str, Any]:
     if text is None or not str(text).strip():  # how some servers say "no arguments"
         return {}
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        read = json.loads(text, parse_constant=_refuse_constant)
+        value = plain(read, str(text).encode("utf-8", "replace"))
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidArgumentsError(f"the arguments are not valid JSON: {error}") from None
     if not isinstance(value, dict):
