@@ -48,7 +48,7 @@ audit: $(READY) ## look the installed packages up in the index's list of known v
 	@$(RUN) pip freeze --exclude-editable >.venv-audit/installed.txt
 	@.venv-audit/bin/python tests/audit.py .venv-audit/installed.txt
 
-test-deep: $(READY) ## play made-up threads on a real graph, 7,000 turns of them, and every fault over a socket (minutes)
+test-deep: $(READY) ## play made-up threads on a real graph, 11,000 turns of them, and every fault over a socket (minutes)
 	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s
 
 test-langchain: ## run LangChain's own suites for chat models, in a virtualenv of their own

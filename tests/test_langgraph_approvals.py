@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -10,6 +11,7 @@ from langgraph.types import Command
 
 from responses_adapters.langgraph import ResponsesNode, responses_condition
 from responses_adapters.testing import Backend
+from responses_adapters.testing.transport import make_transport
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 FILES = {"type": "mcp", "server_label": "files", "server_url": "https://files.test/mcp"}
@@ -80,3 +82,26 @@ def test_an_unclear_decision_is_asked_for_again(responses_backend: Backend) -> N
     assert "'maybe' does not decide" in state["__interrupt__"][0].value["problem"]
     state = app.invoke(Command(resume=True), THREAD)
     assert state["messages"][-1].text == "ok"
+
+
+def test_orq_asks_and_is_answered_by_the_items_that_its_schema_lists() -> None:
+    backend = Backend("orq")
+    backend.ask_approval("crm", "delete_contact", {"id": 7}).then.reply("deleted")
+    node = ResponsesNode(
+        "openai/gpt-5",
+        server="orq",
+        api_key="sk-orq",
+        http_client=openai.DefaultHttpxClient(transport=make_transport(backend)),
+    )
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", node)
+    builder.add_edge(START, "model")
+    builder.add_conditional_edges("model", responses_condition, ["model", "__end__"])
+    app = builder.compile(checkpointer=InMemorySaver())
+    (asked,) = app.invoke({"messages": [HumanMessage("tidy up")]}, THREAD)["__interrupt__"]
+    state = app.invoke(Command(resume=True), THREAD)
+    assert state["messages"][-1].text == "deleted"
+    (decision,) = backend.creates[-1].input
+    assert decision["type"] == "mcp_approval_response"
+    assert decision["approval_request_id"] == asked.value["requests"][0]["id"]
+    backend.verify()

@@ -64,6 +64,7 @@ FACTS: Final = (
     Fact("orq", "/v2/router/responses is the same; /v3/responses answers 405.", "measured"),
     Fact("orq", "Unknown agents are agent_not_found, with 404.", "inferred", "configure(agents=(...))"),
     Fact("orq", "Schedules: hourly at most, UTC.", "documented"),
+    Fact("orq", "mcp_approval_request and mcp_approval_response are items of its input; they work as OpenAI's.", "inferred"),
     Fact("orq", "background.", "unknown", "configure(unknown=())"),
     Fact("otari", "One endpoint, nothing stored, ids handed on and never resolved.", "documented"),
     Fact("otari", "Errors are details; 422 for missing fields; 400 for providers without Responses.", "documented"),
