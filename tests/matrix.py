@@ -49,7 +49,7 @@ CELLS = {
     "newest": Cell(("all",)),
     "lowest": Cell(("all",), lowest=True),
     "httpx": Cell(  # openai before 3, which stands on httpx
-        ("any-llm", "langchain", "testing"),
+        ("aiohttp", "any-llm", "langchain", "testing"),
         lowest=True,
         absent="pydantic_ai",
     ),

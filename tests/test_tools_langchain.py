@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+import warnings
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import (
+    BaseTool,
     InjectedToolArg,
     InjectedToolCallId,
     StructuredTool,
@@ -12,7 +16,7 @@ from langchain_core.tools import (
     ToolException,
     tool,
 )
-from langgraph.prebuilt import InjectedState, ToolNode, ToolRuntime
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
 from langgraph.runtime import Runtime
 from pydantic import BaseModel
 
@@ -181,3 +185,104 @@ def test_the_langchain_tool_shows_the_tools_own_schema(as_dict: bool):
     assert isinstance(schema, dict)
     assert schema["required"] == ["a"]
     assert schema["properties"]["b"]["default"] == 1
+
+
+async def test_a_tool_class_runs_in_its_own_asynchronous_form():
+    class Look(BaseTool):
+        name: str = "look"
+        description: str = "Look."
+
+        def _run(self, at: str) -> str:
+            raise AssertionError("the asynchronous form was there")
+
+        async def _arun(self, at: str) -> str:
+            return f"saw {at}"
+
+    assert await answer(Look(), '{"at": "it"}') == "saw it"
+
+
+async def test_a_schema_of_a_local_type_converts():
+    class Size(BaseModel):
+        metres: int
+
+    class Input(BaseModel):
+        size: Size
+
+    @tool(args_schema=Input)
+    def grow(size: Size) -> str:
+        """Grow."""
+        return str(size.metres)
+
+    assert await answer(grow, '{"size": {"metres": 3}}') == "3"
+
+
+async def test_a_model_of_pydantic_v1_is_a_schema_too():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # LangChain's own, about such models
+        from pydantic.v1 import BaseModel as OldModel
+
+        class Input(OldModel):
+            n: int
+
+        double = StructuredTool.from_function(
+            func=lambda n: n * 2, name="double", description="Double.", args_schema=Input
+        )
+
+    assert shown(double) == ["n"]
+    assert await answer(double, '{"n": 4}') == "8"
+
+
+async def test_what_the_graph_holds_reaches_each_injected_place():
+    @tool
+    def place(
+        store: Annotated[Any, InjectedStore], user: Annotated[str, InjectedState("user")]
+    ) -> str:
+        """Place."""
+        return f"{store} {user}"
+
+    @tool
+    def whole(everything: Annotated[Any, InjectedToolArg]) -> str:
+        """Whole."""
+        return str(everything.user)
+
+    @tool
+    def running(runtime: ToolRuntime) -> str:
+        """Run."""
+        return f"{runtime.state} {runtime.tool_call_id}"
+
+    state = SimpleNamespace(user="ann", store="shelf")
+    runtime = ToolRuntime(
+        state={"n": 1}, context=None, config={}, stream_writer=print, tool_call_id="old", store=None
+    )
+
+    assert await answer(place, "{}", state) == "shelf ann"
+    assert await answer(whole, "{}", state) == "ann"
+    assert await answer(running, "{}", runtime) == "{'n': 1} c1"
+
+
+async def test_addresses_of_files_become_parts_and_what_has_no_part_becomes_text():
+    image = {"type": "image", "url": "https://x/cat.png"}
+    file = {"type": "file", "url": "https://x/cat.pdf"}
+    video = {"type": "video", "url": "https://x/cat.mp4"}
+
+    def seeing(*blocks: dict[str, str]) -> Any:
+        return StructuredTool.from_function(lambda: list(blocks), name="see", description="See.")
+
+    assert await answer(seeing(image, file), "{}") == [
+        {"type": "input_image", "image_url": "https://x/cat.png"},
+        {"type": "input_file", "file_url": "https://x/cat.pdf"},
+    ]
+    assert await answer(seeing(video), "{}") == f"[{json.dumps(video)}]"
+
+
+async def test_an_asynchronous_tool_runs_in_langchain_and_says_what_is_wrong():
+    async def add(a: int) -> int:
+        """Add."""
+        if a < 0:
+            raise ToolError("a must not be negative")
+        return a + 1
+
+    (made,) = Toolbox([add]).to_langchain()
+
+    assert await made.ainvoke({"a": 1}) == 2
+    assert await made.ainvoke({"a": -1}) == "a must not be negative"

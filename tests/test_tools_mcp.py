@@ -7,9 +7,10 @@ import pytest
 from mcp import Client
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import Tool
+from mcp.types import EmbeddedResource, ResourceLink, Tool
 
 from responses_adapters.tools import Toolbox, to_responses_tool
+from responses_adapters.tools import ToolError as GivenUpError
 from responses_adapters.tools.mcp import load_mcp_tools
 
 
@@ -102,3 +103,76 @@ def test_a_tool_dict_of_either_spelling_converts(key: str):
     made = to_responses_tool({"name": "read", key: {"type": "object", "properties": {}}})
 
     assert made["name"] == "read"
+
+
+class NewSession:
+    """What mcp 2.x offers: a page by `params=`."""
+
+    async def list_tools(self, *, params: Any = None) -> Any:
+        page = 0 if params is None else int(params.cursor)
+        tool = Tool(name=f"t{page}", input_schema={"type": "object", "properties": {}})
+        return SimpleNamespace(tools=[tool], next_cursor=None if page else "1")
+
+
+async def test_a_session_of_the_second_line_works_page_by_page():
+    sources = await load_mcp_tools(NewSession())
+
+    assert [source.name for source in sources] == ["t0", "t1"]
+
+
+async def test_a_server_without_a_last_page_is_given_up():
+    with pytest.raises(GivenUpError, match="still has more"):
+        await load_mcp_tools(OldSession(10_000))
+
+
+class Answering:
+    """A session whose one tool gives back what it is told to."""
+
+    def __init__(self, **result: Any) -> None:
+        self.result = {"content": [], "is_error": False, "structured_content": None, **result}
+
+    async def list_tools(self) -> Any:
+        tool = Tool(name="read", input_schema={"type": "object", "properties": {}})
+        return SimpleNamespace(tools=[tool], next_cursor=None)
+
+    async def call_tool(self, name: str, arguments: dict[str, Any]) -> Any:
+        return SimpleNamespace(**self.result)
+
+
+def resource(**contents: Any) -> Any:
+    return EmbeddedResource(type="resource", resource=contents)
+
+
+@pytest.mark.parametrize(
+    ("result", "output"),
+    [
+        ({"structured_content": {"rooms": 2}}, '{"rooms":2}'),
+        ({"content": [resource(uri="file:///a.txt", text="A note.")]}, "A note."),
+        (
+            {
+                "content": [
+                    resource(uri="file:///b/c.pdf", mime_type="application/pdf", blob="eA==")
+                ]
+            },
+            [
+                {
+                    "type": "input_file",
+                    "file_data": "data:application/pdf;base64,eA==",
+                    "filename": "c.pdf",
+                }
+            ],
+        ),
+        (
+            {"content": [ResourceLink(type="resource_link", name="d", uri="file:///d")]},
+            '{"name": "d", "uri": "file:///d", "type": "resource_link"}',
+        ),
+        ({"is_error": True}, "read failed."),
+    ],
+    ids=["structured", "text", "file", "link", "error without words"],
+)
+async def test_every_kind_of_result_reaches_the_model(result: dict[str, Any], output: Any):
+    box = Toolbox(await load_mcp_tools(Answering(**result)))
+
+    (item,) = await box.execute([call("read")])
+
+    assert item["output"] == output

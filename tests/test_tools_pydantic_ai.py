@@ -4,9 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic_ai import Agent, BinaryContent, ImageUrl, ModelRetry, RunContext, Tool, ToolReturn
+from pydantic_ai import (
+    Agent,
+    BinaryContent,
+    DocumentUrl,
+    ImageUrl,
+    ModelRetry,
+    RunContext,
+    RunUsage,
+    Tool,
+    ToolReturn,
+)
 from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 
@@ -143,3 +154,68 @@ async def test_any_tool_reaches_an_agent_and_decodes_inside():
         {"a": -1, "b": 1, "deps": "ann", "call_id": "c1"},
         {"a": 2, "b": 1, "deps": "ann", "call_id": "c1"},
     ]
+
+
+async def test_a_tool_that_this_run_hides_is_said_to_be_missing():
+    async def only_for_ann(
+        ctx: RunContext[str], definition: ToolDefinition
+    ) -> ToolDefinition | None:
+        return definition if ctx.deps == "ann" else None
+
+    tools = [Tool(balance, prepare=only_for_ann)]
+
+    assert await answer(tools, "balance", '{"account": "a"}', "ann") == "ann a False c1"
+    assert await answer(tools, "balance", '{"account": "a"}', "bob") == (
+        "balance is not available in this run."
+    )
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_tools_own_check_of_its_arguments_speaks_to_the_model(is_async: bool):
+    def check(ctx: RunContext[str], account: str, pending: bool = False) -> None:
+        if account == "closed":
+            raise ModelRetry(f"{ctx.deps}, it is closed")
+
+    async def check_later(ctx: RunContext[str], account: str, pending: bool = False) -> None:
+        check(ctx, account)
+
+    tools = [Tool(balance, args_validator=check_later if is_async else check)]
+
+    assert await answer(tools, "balance", '{"account": "a"}', "ann") == "ann a False c1"
+    assert await answer(tools, "balance", '{"account": "closed"}', "ann") == "ann, it is closed"
+
+
+async def test_the_callers_own_run_context_is_passed_on():
+    usage = RunUsage(requests=3)
+    own = RunContext(deps="ann", model=TestModel(), usage=usage, tool_call_id="old")
+
+    def requests(ctx: RunContext[str]) -> str:
+        """Count."""
+        return f"{ctx.deps} {ctx.usage.requests} {ctx.tool_call_id} {ctx.tool_name}"
+
+    assert await answer([Tool(requests)], "requests", "{}", own) == "ann 3 c1 requests"
+
+
+async def test_the_address_of_a_document_becomes_a_part():
+    def see() -> Any:
+        return ToolReturn("two", content=[DocumentUrl("https://x/y.pdf")])
+
+    assert await answer([Tool(see)], "see", "{}") == [
+        {"type": "input_text", "text": "two"},
+        {"type": "input_file", "file_url": "https://x/y.pdf"},
+    ]
+
+
+async def test_an_asynchronous_tool_reaches_an_agent_too():
+    async def add(a: int) -> int:
+        """Add."""
+        if a < 0:
+            raise ToolError("a must not be negative")
+        return a + 1
+
+    (made,) = Toolbox([add]).to_pydantic_ai()
+    ctx = RunContext(deps=None, model=TestModel(), usage=RunUsage())
+
+    assert await made.function(ctx, a=1) == 2
+    with pytest.raises(ModelRetry, match="a must not be negative"):
+        await made.function(ctx, a=-1)

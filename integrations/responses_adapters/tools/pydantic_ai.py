@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,28 +60,28 @@ async def load_toolset(toolset: AbstractToolset[Any], *, context: Any = None) ->
 def _source(
     definition: ToolDefinition, toolset: AbstractToolset[Any] | None, origin: Any
 ) -> Source:
-    async def run(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        if toolset is None:
-            raise ToolError(f"{definition.name} has no function here.")
-        ctx = _run_context(context)
-        tools = await toolset.get_tools(ctx)
-        with _readable_errors():
-            if definition.name not in tools:
-                raise ToolError(f"{definition.name} is not available in this run.")
-            tool = tools[definition.name]
-            validated = await _validate(tool, arguments, ctx)
-            return _result(await toolset.call_tool(definition.name, validated, ctx, tool))
-
     runs = toolset is not None and definition.kind != "external"
     return Source(
         name=definition.name,
         description=definition.description or "",
         schema=definition.parameters_json_schema,
-        run=run if runs else None,
+        run=functools.partial(_call, toolset, definition.name) if runs else None,
         is_async=True,
         strict=definition.strict,
         origin=origin,
     )
+
+
+async def _call(
+    toolset: AbstractToolset[Any], name: str, arguments: dict[str, Any], context: ToolContext[Any]
+) -> Any:
+    ctx = _run_context(context)
+    tools = await toolset.get_tools(ctx)
+    with _readable_errors():
+        if name not in tools:
+            raise ToolError(f"{name} is not available in this run.")
+        validated = await _validate(tools[name], arguments, ctx)
+        return _result(await toolset.call_tool(name, validated, ctx, tools[name]))
 
 
 async def _validate(
