@@ -60,12 +60,14 @@ async def load_toolset(toolset: AbstractToolset[Any], *, context: Any = None) ->
 def _source(
     definition: ToolDefinition, toolset: AbstractToolset[Any] | None, origin: Any
 ) -> Source:
-    runs = toolset is not None and definition.kind != "external"
+    run = None
+    if toolset is not None and definition.kind != "external":
+        run = functools.partial(_call, toolset, definition.name)
     return Source(
         name=definition.name,
         description=definition.description or "",
         schema=definition.parameters_json_schema,
-        run=functools.partial(_call, toolset, definition.name) if runs else None,
+        run=run,
         is_async=True,
         strict=definition.strict,
         origin=origin,
