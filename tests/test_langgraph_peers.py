@@ -7,96 +7,26 @@ are expectations too, so that an upstream fix is noticed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from langchain_core.messages import (
     AIMessage,
-    BaseMessage,
     HumanMessage,
     RemoveMessage,
-    SystemMessage,
     ToolMessage,
+    convert_to_openai_messages,
 )
-from langchain_core.runnables import Runnable
-from langchain_openai import ChatOpenAI
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
-from responses_adapters.langgraph import ResponsesNode, ResponsesState
+from asking import send
+from peers import THREAD, Make, chaining, graph, naive, ours, say, seen
+from responses_adapters.errors import BackgroundTimeoutError
 from responses_adapters.testing import Backend
 from responses_adapters.testing.patch import PatchedTransports
 
-Make = Callable[..., Any]
 Scenario = Callable[[Make, Backend], None]
-THREAD: Any = {"configurable": {"thread_id": "1"}}
-GATEWAY: dict[str, Any] = {"api_key": "sk-gw", "model": "gpt-4.1"}
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-def chat(base_url: str, **options: Any) -> Runnable[Any, Any]:
-    model = ChatOpenAI(
-        base_url=base_url, use_responses_api=True, max_retries=0, **GATEWAY, **options
-    )
-    return model.bind_tools([add])
-
-
-def ours(base_url: str = "https://gw.test/v1", prompt: str | None = None, **options: Any) -> Any:
-    return ResponsesNode(
-        "gpt-4.1",
-        base_url=base_url,
-        api_key="sk-gw",
-        server="openai",
-        tools=[add],
-        instructions=prompt,
-        **options,
-    )
-
-
-def prompted(messages: list[BaseMessage], prompt: str | None) -> list[BaseMessage]:
-    return [SystemMessage(prompt), *messages] if prompt else messages
-
-
-def naive(base_url: str = "https://gw.test/v1", prompt: str | None = None, **options: Any) -> Any:
-    model = chat(base_url, **options)
-
-    def node(state: ResponsesState) -> Any:
-        answer = model.invoke(
-            prompted(state["messages"], prompt),
-            previous_response_id=state.get("previous_response_id"),
-        )
-        return {"messages": [answer], "previous_response_id": answer.response_metadata["id"]}
-
-    return node
-
-
-def chaining(
-    base_url: str = "https://gw.test/v1", prompt: str | None = None, **options: Any
-) -> Any:
-    model = chat(base_url, use_previous_response_id=True, **options)
-    return lambda state: {"messages": [model.invoke(prompted(state["messages"], prompt))]}
-
-
-def graph(*nodes: Any) -> Any:
-    """The nodes, one after another."""
-    builder = StateGraph(ResponsesState)
-    builder.add_sequence([(f"model{index}", node) for index, node in enumerate(nodes)])
-    builder.add_edge(START, "model0")
-    return builder.compile(checkpointer=InMemorySaver())
-
-
-def say(app: Any, *texts: str | BaseMessage) -> list[BaseMessage]:
-    messages = [HumanMessage(text) if isinstance(text, str) else text for text in texts]
-    found: list[BaseMessage] = app.invoke({"messages": messages}, THREAD)["messages"]
-    return found
-
-
-def seen(backend: Backend, *texts: str) -> None:
-    assert backend.contexts[-1].texts == list(texts)
 
 
 def plain_turns(make: Make, backend: Backend) -> None:
@@ -265,9 +195,160 @@ def unknown_item(make: Make, backend: Backend) -> None:
     assert item in list(backend.contexts[-1])
 
 
+def repeated_prompt(make: Make, backend: Backend) -> None:
+    backend.reply("one").then.reply("two")
+    app = graph(make(prompt="Be kind."))
+    say(app, "a")
+    say(app, "b")
+    context = backend.contexts[-1]
+    assert [*context.texts, context.instructions].count("Be kind.") == 1
+    assert context.texts[-3:] == ["a", "one", "b"]
+
+
+def one_malformed_call(make: Make, backend: Backend) -> None:
+    backend.call_tools(("add", {"a": 1, "b": 1}), ("add", '{"a": ')).then.reply("2, I think")
+    app = graph(make())
+    answer = say(app, "a")[-1]
+    assert isinstance(answer, AIMessage)
+    (good,) = answer.tool_calls
+    assert say(app, ToolMessage("2", tool_call_id=str(good["id"])))[-1].text == "2, I think"
+
+
+def trimmed_window(make: Make, backend: Backend) -> None:
+    backend.reply("one").then.reply("two").then.reply("three")
+    node = make()
+    invoke = getattr(node, "invoke", node)
+    app = graph(lambda state: invoke({**state, "messages": state["messages"][-3:]}))
+    for text in "abc":
+        say(app, text)
+    seen(backend, "b", "two", "c")
+
+
+def edited_answer_without_metadata(make: Make, backend: Backend) -> None:
+    backend.reply("one").then.reply("two")
+    app = graph(make())
+    answer = say(app, "a")[-1]
+    say(app, AIMessage("better", id=answer.id), "b")
+    seen(backend, "a", "better", "b")
+
+
+def summarised_history(make: Make, backend: Backend) -> None:
+    backend.reply("one").then.reply("two").then.reply("three")
+    app = graph(make())
+    say(app, "a")
+    kept = say(app, "b")[2:]
+    say(app, RemoveMessage(id=REMOVE_ALL_MESSAGES), HumanMessage("So far: a"), *kept, "c")
+    seen(backend, "So far: a", "b", "two", "c")
+
+
+def cleared_tool_output(make: Make, backend: Backend) -> None:
+    backend.call_tool("add", a=1, b=1).then.reply("two").then.reply("ok")
+    app = graph(make())
+    answer = say(app, "a")[-1]
+    assert isinstance(answer, AIMessage)
+    say(app, output := ToolMessage("a long one", tool_call_id=str(answer.tool_calls[0]["id"])))
+    say(app, output.model_copy(update={"content": "[cleared]"}), "b")
+    assert [item["output"] for _, item in backend.contexts[-1].calls() if item] == ["[cleared]"]
+
+
+def plain_ids(make: Make, backend: Backend) -> None:
+    prefixed = backend.ids.new
+    backend.ids.new = lambda prefix, length=48: prefixed(prefix, length).removeprefix("resp_")  # type: ignore[method-assign]
+    backend.reply("one").then.reply("two")
+    app = graph(make())
+    say(app, "a")
+    say(app, "b")
+    seen(backend, "a", "one", "b")
+    assert len(backend.creates[-1].input) == 1
+
+
+def lost_response_as_404(make: Make, backend: Backend) -> None:
+    backend.lose_previous_as(404, code="response_not_found")
+    lost_response(make, backend)
+
+
+def broken_connection(make: Make, backend: Backend) -> None:
+    backend.reply("one two three").disconnect(after=6)
+    app = graph(make(streaming=True))
+    assert say(app, "a")[-1].text == "one two three"
+
+
+def incomplete_response(make: Make, backend: Backend) -> None:
+    backend.reply("one two").incomplete().then.reply("three")
+    app = graph(make())
+    answer = say(app, "a")[-1]
+    assert answer.response_metadata["status"] == "incomplete"
+    say(app, "b")
+    assert backend.creates[-1].previous_response_id is None
+    assert backend.contexts[-1].texts == ["a", answer.text, "b"]
+
+
+def failed_without_a_word(make: Make, backend: Backend) -> None:
+    backend.leave_out("error").reply("half").fail_turn()
+    with pytest.raises(Exception, match="failed"):
+        say(graph(make()), "a")
+
+
+def tool_turn_of_orq(make: Make, backend: Backend) -> None:
+    backend.configure(name="generic", tool_turn_status="requires_action")
+    backend.call_tool("add", a=1, b=1).then.reply("two")
+    app = graph(make())
+    answer = say(app, "a")[-1]
+    assert isinstance(answer, AIMessage)
+    assert answer.response_metadata["status"] == "requires_action"
+    say(app, ToolMessage("2", tool_call_id=str(answer.tool_calls[0]["id"])))
+    assert len(backend.creates[-1].input) == 1
+
+
+def cancelled_response(make: Make, backend: Backend) -> None:
+    backend.background(polls=9).reply("never").then.reply("two")
+    options: dict[str, Any] = {"background": True, "poll_interval": 0.001, "poll_timeout": 0.003}
+    if make is not ours:
+        options = {"extra_body": {"background": True}}
+    app = graph(make(**options))
+    with suppress(BackgroundTimeoutError):
+        say(app, "a")
+    send(backend, "POST", f"/v1/responses/{backend.creates[0].response_id}/cancel")
+    backend.background(polls=0)
+    say(app, "b")
+    seen(backend, "a", "b")
+
+
+def sealed_reasoning(make: Make, backend: Backend) -> None:
+    backend.reason("hm", encrypted=True).reply("one").then.reply("two")
+    sealed = {"store": False, "include": ["reasoning.encrypted_content"]}
+    app = graph(make(**sealed))
+    say(app, "a")
+    say(app, "b")
+    kinds = [item["type"] for item in backend.contexts[-1]]
+    assert kinds == ["message", "reasoning", "message", "message"]
+
+
+def stripped_history(make: Make, backend: Backend) -> None:
+    backend.reply("one").then.reply("two")
+    history = convert_to_openai_messages(say(graph(make()), "a"))
+    graph(make()).invoke({"messages": [*history, HumanMessage("b")]}, THREAD)
+    seen(backend, "a", "one", "b")
+
+
 # Each scenario, and who fails it.
 SCENARIOS: dict[Scenario, set[Make]] = {
     plain_turns: {naive},
+    repeated_prompt: {naive},
+    one_malformed_call: {naive, chaining},
+    trimmed_window: {naive, chaining},
+    edited_answer_without_metadata: {naive},
+    summarised_history: {naive, chaining},
+    cleared_tool_output: {naive, chaining},
+    plain_ids: {naive, chaining},
+    lost_response_as_404: {naive, chaining},
+    broken_connection: {naive, chaining},
+    incomplete_response: {naive, chaining},
+    failed_without_a_word: {naive, chaining},
+    tool_turn_of_orq: {naive},
+    cancelled_response: {naive, chaining},
+    sealed_reasoning: {naive, chaining},
+    stripped_history: set(),
     changed_prompt: {chaining},
     two_agents: {naive, chaining},
     parallel_calls: {naive},
@@ -298,12 +379,12 @@ ROWS = [
 def test_the_scenario_is_good_or_fails_as_recorded(
     scenario: Scenario, make: Make, good: bool
 ) -> None:
-    failure: Exception | None = None
+    failure: BaseException | None = None
     with PatchedTransports(backend := Backend()):
         try:
             scenario(make, backend)
             backend.verify()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is recorded
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever it is, it is recorded
             failure = error
     if good and failure is not None:
         raise failure
