@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydantic_ai import Agent
@@ -19,13 +20,13 @@ HOUSE = ServerProfile(
     name="house",
     base_url="https://house.test/v1",
     needs_key=False,
-    state="server",
+    state="replay",
     honours_idempotency_key=True,
 )
 
 
-def room_agent() -> Agent:
-    agent = Agent(ResponsesModel("m", server=HOUSE))
+def room_agent(server: ServerProfile = HOUSE) -> Agent:
+    agent = Agent(ResponsesModel("m", server=server))
 
     @agent.tool_plain
     def check_room(room: str) -> str:
@@ -66,6 +67,16 @@ async def test_another_run_another_step_and_another_question_have_other_keys(
         responses_backend.reply("Yes.")
         await room_agent().run(prompt, run_id=run_id)
     assert len(set(sent(responses_backend))) == 4
+
+
+async def test_a_request_that_may_continue_a_response_has_a_key_of_its_own(
+    responses_backend: Backend, in_another_process: Callable[[], None]
+) -> None:
+    for _ in range(2):
+        responses_backend.reply("Yes.")
+        await room_agent(replace(HOUSE, state="server")).run("Is Birch free?", run_id="1")
+        in_another_process()
+    assert len(set(sent(responses_backend))) == 2
 
 
 async def test_a_request_that_failed_is_asked_again_under_another_key(

@@ -75,8 +75,9 @@ class Plan:
         turns: Of each.
         workers: Processes at a time.
         kills: How many are killed; every other kill waits until the server has accepted a job.
-        keys: Whether the server honours the Idempotency-Key.
+        keys: Whether the server honours the Idempotency-Key; to PydanticAI it then keeps no conversations, as Valar.
         limit: Seconds until a thread counts as stuck.
+        probes: Conversations held first, undisturbed, to measure with.
     """
 
     threads: int
@@ -85,6 +86,7 @@ class Plan:
     kills: int
     keys: bool
     limit: float
+    probes: int
 
 
 def run_to_the_end(
@@ -148,6 +150,8 @@ def measure_window(
     worker.kill()
     worker.join()
     gunman.accepted.clear()
+    if len(durations) < 2:
+        return {}
     cuts = quantiles(durations, n=20)
     return {"median": round(cuts[9], 1), "95 %": round(cuts[18], 1)}
 
@@ -190,7 +194,7 @@ def run(title: str, campaign: Callable[[str, Plan], dict[str, Any]], **defaults:
     """The command line of a campaign: run it, print its figures, write them to a file."""
     parser = argparse.ArgumentParser(description=title)
     parser.add_argument("database", help="address of an empty PostgreSQL database")
-    for name in ("threads", "turns", "workers", "kills"):
+    for name in ("threads", "turns", "workers", "kills", "probes"):
         parser.add_argument(f"--{name}", type=int, default=defaults[name])
     parser.add_argument("--limit", type=float, default=900, help="seconds until it counts as stuck")
     parser.add_argument("--keys", action="store_true", help="the server honours Idempotency-Key")

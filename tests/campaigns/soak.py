@@ -38,9 +38,6 @@ ATTEMPTS: Final = 30
 PATIENCE: Final = 300.0
 """Seconds that threads are given to finish once the time is up."""
 
-TIMEOUT: Final = 60.0
-"""Seconds of silence until a request counts as lost; with a thousand threads on one core, answers take some."""
-
 
 class Room(ABC):
     """One framework's way to hold conversations.
@@ -69,7 +66,7 @@ class GraphRoom(Room):
 
     typed = (ResponsesAdapterError, openai.APIError)
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, timeout: float) -> None:
         from langgraph.checkpoint.memory import InMemorySaver
         from langgraph.graph import START, MessagesState, StateGraph
         from langgraph.prebuilt import ToolNode, tools_condition
@@ -83,7 +80,7 @@ class GraphRoom(Room):
                 base_url=base_url,
                 api_key="sk-x",
                 tools=[book],
-                timeout=TIMEOUT,
+                timeout=timeout,
                 background=background,
             )
             builder = StateGraph(MessagesState)
@@ -132,7 +129,7 @@ class GraphRoom(Room):
 class AgentRoom(Room):
     """PydanticAI: a third of the threads streams, a third runs in the background."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, timeout: float) -> None:
         from pydantic_ai import Agent
         from pydantic_ai.exceptions import ModelAPIError
 
@@ -140,7 +137,7 @@ class AgentRoom(Room):
 
         self.typed = (ResponsesAdapterError, openai.APIError, ModelAPIError)
         self._model = ResponsesModel("m", server="openai", base_url=base_url, api_key="sk-x")
-        settings = ResponsesModelSettings(timeout=TIMEOUT)
+        settings = ResponsesModelSettings(timeout=timeout)
         self._agent: Any = Agent(self._model, tools=[book], model_settings=settings)
         self._in_background = ResponsesModelSettings(
             openai_background=True, responses_poll_interval=1.0
@@ -238,7 +235,7 @@ async def soak(kind: str, base_url: str, server: psutil.Process, plan: Plan) -> 
     tally, samples, numbers = Tally(), [], itertools.count()
     gc.collect()
     before = Sample.now(begun, server)
-    room = ROOMS[kind](base_url)
+    room = ROOMS[kind](base_url, timeout=plan.timeout)
     until = begun + plan.seconds
     crowd = [
         asyncio.create_task(converse(room, tally, numbers, until)) for _ in range(plan.threads)
@@ -291,13 +288,20 @@ def _slope(samples: list[Sample], name: str) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How many threads at a time, for how long."""
+    """How it is run.
+
+    Attributes:
+        threads: Conversations at a time.
+        seconds: How long new ones are begun.
+        timeout: Seconds of silence until a request counts as lost.
+    """
 
     threads: int
     seconds: float
+    timeout: float
 
 
-ROOMS: Final[dict[str, Callable[[str], Room]]] = {"langgraph": GraphRoom, "pydantic_ai": AgentRoom}
+ROOMS: Final[dict[str, Callable[..., Room]]] = {"langgraph": GraphRoom, "pydantic_ai": AgentRoom}
 
 
 def main() -> None:
@@ -305,6 +309,9 @@ def main() -> None:
     parser.add_argument("room", choices=ROOMS)
     parser.add_argument("--threads", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument(
+        "--timeout", type=float, default=60, help="seconds until silence counts as loss"
+    )
     parser.add_argument("--rate", default="0.01", help="share of requests hit by each fault")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -315,7 +322,7 @@ def main() -> None:
         assert server.stdout is not None
         base_url = server.stdout.readline().strip()
         try:
-            plan = Plan(threads=given.threads, seconds=given.seconds)
+            plan = Plan(threads=given.threads, seconds=given.seconds, timeout=given.timeout)
             figures = asyncio.run(soak(given.room, base_url, psutil.Process(server.pid), plan))
             figures["threads left"] = threading.active_count() - 1
             with urlopen(base_url.removesuffix("/v1")) as told:

@@ -35,9 +35,6 @@ TAKE = """
 HEAVY = ["langgraph.checkpoint.postgres", "langgraph.prebuilt", "responses_adapters.langgraph"]
 """Modules loaded once for all workers: a killed one is replaced in no time."""
 
-PROBES = 8
-"""Threads that are run first, undisturbed, to measure with."""
-
 ADD = "INSERT INTO turns SELECT generate_series(%s::int, %s::int)"
 HOLDS = "SELECT count(*) FROM checkpoint_writes WHERE position(%s::bytea in blob) > 0"
 
@@ -123,7 +120,7 @@ def campaign(database: str, plan: Plan) -> dict[str, Any]:
         def is_saved(response_id: str) -> bool:
             return connection.execute(HOLDS, [response_id.encode()]).fetchone() != (0,)
 
-        connection.execute(ADD, [-PROBES, -1])
+        connection.execute(ADD, [-plan.probes, -1])
         window = measure_window(gunman, start(0), done, is_saved)
         connection.execute(ADD, [0, plan.threads - 1])
         told = run_to_the_end(plan, gunman, start, done)
@@ -140,4 +137,4 @@ def campaign(database: str, plan: Plan) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run("LangGraph on PostgreSQL", campaign, threads=200, turns=5, workers=4, kills=60)
+    run("LangGraph on PostgreSQL", campaign, threads=200, turns=5, workers=4, kills=60, probes=8)

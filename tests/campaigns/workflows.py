@@ -28,9 +28,6 @@ from responses_adapters.testing import Backend, ResponsesServer
 
 QUEUE = "threads"
 LEFT = "SELECT count(*) FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED')"
-PROBES = 4
-"""Threads that are run first, undisturbed, to measure with."""
-
 HEAVY = ["dbos", "pydantic_ai.durable_exec.dbos", "responses_adapters.pydantic_ai"]
 """Modules loaded once for all workers: a killed one is replaced in no time."""
 
@@ -41,7 +38,7 @@ def work(slot: int, base_url: str, database: str, turns: int, keys: bool) -> Non
         name="house",
         base_url=base_url,
         needs_key=False,
-        state="server",
+        state="replay" if keys else "server",
         echoes_previous_id=True,
         honours_idempotency_key=keys,
     )
@@ -118,7 +115,7 @@ def campaign(database: str, plan: Plan) -> dict[str, Any]:
             cells = connection.execute("SELECT output FROM dbos.operation_outputs").fetchall()
             return any(response_id.encode() in _unpacked(cell or "") for (cell,) in cells)
 
-        for thread in range(-PROBES, 0):
+        for thread in range(-plan.probes, 0):
             enqueue(thread)
         window = measure_window(gunman, start(0), done, is_saved)
         handles = [enqueue(thread) for thread in range(plan.threads)]
@@ -143,4 +140,4 @@ def _unpacked(cell: str) -> bytes:
 
 
 if __name__ == "__main__":
-    run("PydanticAI on DBOS", campaign, threads=50, turns=5, workers=4, kills=40)
+    run("PydanticAI on DBOS", campaign, threads=50, turns=5, workers=4, kills=40, probes=4)

@@ -1,7 +1,8 @@
 """Idempotency keys: one for each request of a run, the same whichever process sends it.
 
 A durable engine whose worker dies takes the unfinished step again in another one. There the same request gets the same
-key, so that a server that honours keys gives back the response it already has.
+key, so that a server that honours keys gives back the response it already has. A request that continues a response
+has no such name: upstream decides by the times in the history whether it continues, and a repeated run has others.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import ModelRequestParameters
@@ -20,23 +21,30 @@ from .amnesia import setup_of
 __all__ = ["name_request", "new_key"]
 
 _MAX_NAMES: Final = 2_000
+_SAID: Final = ("content", "tool_name", "tool_call_id", "args", "id")
+_UNSENT: Final = frozenset({"extra_headers", "timeout"})
+"""Settings that are no part of the body, by which a server compares requests under one key."""
 
 _asked: OrderedDict[str, int] = OrderedDict()
 """How often this process has asked for each request: asking again, as after a failure, means another answer."""
 
 
 def name_request(
-    model_name: str, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+    model_name: str,
+    messages: Sequence[ModelMessage],
+    settings: Mapping[str, Any],
+    parameters: ModelRequestParameters,
 ) -> str | None:
     """A name for what is about to be asked, without the time of asking; `None` outside of runs, which alone have ids."""
-    newest = messages[-1] if messages else None
-    if newest is None or newest.run_id is None:
+    run_id = messages[-1].run_id if messages else None
+    if run_id is None:
         return None
     said = [
-        (part.part_kind, getattr(part, "tool_call_id", None), getattr(part, "content", None))
-        for part in newest.parts
+        [(part.part_kind, *(getattr(part, name, None) for name in _SAID)) for part in message.parts]
+        for message in messages
     ]
-    facts = (newest.run_id, len(messages), model_name, setup_of(parameters), said)
+    asked = {name: settings[name] for name in sorted(settings.keys() - _UNSENT)}
+    facts = (run_id, model_name, asked, setup_of(parameters), said)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 

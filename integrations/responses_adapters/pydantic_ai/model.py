@@ -346,8 +346,8 @@ class ResponsesModel(OpenAIResponsesModel):
                 model._anchor = Anchor.of(last, asked, model._setup, model._given)
         if model._job is not None:
             return model, given
-        if self.server.honours_idempotency_key:
-            model._name = name_request(self.model_name, messages, parameters)
+        if self.server.honours_idempotency_key and chain != "auto":
+            model._name = name_request(self.model_name, messages, model._given, parameters)
         unstored = model._given.get("openai_store") is False or (
             last is not None and (last.provider_details or {}).get("store") is False
         )
