@@ -10,7 +10,7 @@ READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
 
-.PHONY: help demo test cookbook check coverage verify-types audit test-deep test-langchain test-extras test-lowest test-matrix bench peers clean
+.PHONY: help demo test cookbook check coverage verify-types audit test-deep test-langchain test-extras test-lowest test-matrix bench bench-gates peers clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ bench: peers ## how fast the package and the fake are beside their peers, in a v
 	@mkdir -p build
 	@$(BENCH)/bin/python tests/benchmarks/speed.py --json build/speed.json
 	@$(BENCH)/bin/python tests/benchmarks/fake_backend.py --json build/fake_backend.json
+
+bench-gates: $(READY) ## hold bytecodes, bytes, threads, clients and memory to their limits
+	@$(RUN) pytest tests/test_benchmark_gates.py
 
 peers: $(BENCH)/ready
 	@if command -v npm >/dev/null && ! test -d $(AIMOCK); then \

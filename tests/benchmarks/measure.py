@@ -20,7 +20,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from multiprocessing.connection import Connection
 from operator import truediv
 from pathlib import Path
@@ -49,7 +48,7 @@ class Bench:
         self._stack.enter_context(server)
         self._stack.callback(server.terminate)
         assert server.stdout is not None
-        self._address = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        self.address = f"http://127.0.0.1:{server.stdout.readline().strip()}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,19 +57,19 @@ class Bench:
         self._stack.close()
 
     def start(self, *names: str) -> None:
-        """Start workers side by side; they import their frameworks meanwhile."""
+        """Start the workers of these contenders, side by side."""
         for name in names:
-            if name not in self._workers:
-                self._workers[name] = Worker(name, self._address)
+            if (kind := _kind(name)) not in self._workers:
+                self._workers[kind] = Worker(name, self.address)
 
     def ask(self, name: str, operation: str, *args: Any) -> Any:
         """Let one contender do something, and wait for what it says."""
         self.start(name)
-        return self._workers[name].ask(operation, *args)
+        return self._workers[_kind(name)].ask(name, operation, *args)
 
     def sizes(self) -> list[int]:
         """Body sizes of the requests since the last time, in bytes."""
-        with urllib.request.urlopen(f"{self._address}/sizes") as response:
+        with urllib.request.urlopen(f"{self.address}/sizes") as response:
             found: list[int] = json.load(response)
         return found
 
@@ -88,8 +87,13 @@ class Bench:
         return said
 
 
+def _kind(name: str) -> str:
+    """Contenders that differ in an option live in one process."""
+    return name.partition(",")[0]
+
+
 class Worker:
-    """A process that holds one contender."""
+    """A process that holds contenders of one kind."""
 
     def __init__(self, name: str, address: str) -> None:
         spawn = multiprocessing.get_context("spawn")
@@ -97,16 +101,15 @@ class Worker:
         self._process = spawn.Process(target=_serve, args=(end, name, address), daemon=True)
         self._process.start()
         end.close()
-        self._name = name
 
-    def ask(self, operation: str, *args: Any) -> Any:
-        self._pipe.send((operation, args))
+    def ask(self, name: str, operation: str, *args: Any) -> Any:
+        self._pipe.send((name, operation, args))
         try:
             failure, said = self._pipe.recv()
         except EOFError:
-            raise RuntimeError(f"{self._name} died while it was asked to {operation}") from None
+            raise RuntimeError(f"{name} died while it was asked to {operation}") from None
         if failure:
-            raise RuntimeError(f"{self._name} could not {operation}: {failure}")
+            raise RuntimeError(f"{name} could not {operation}: {failure}")
         return said
 
     def close(self) -> None:
@@ -115,16 +118,18 @@ class Worker:
         self._process.kill()
 
 
-def _serve(pipe: Connection, name: str, address: str) -> None:
+def _serve(pipe: Connection, first: str, address: str) -> None:
     with asyncio.Runner() as runner:
-        subject = _Subject(name, address, runner)
+        subjects = {first: _Subject(first, address, runner)}
         while True:
             try:
-                operation, args = pipe.recv()
+                name, operation, args = pipe.recv()
             except EOFError:
                 return
+            if name not in subjects:
+                subjects[name] = _Subject(name, address, runner)
             try:
-                pipe.send((None, getattr(subject, operation)(*args)))
+                pipe.send((None, getattr(subjects[name], operation)(*args)))
             except Exception as error:  # noqa: BLE001 - told to whoever asked
                 pipe.send((f"{type(error).__name__}: {error}", None))
 
@@ -138,6 +143,7 @@ class _Subject:
         self._run = runner.run
         self._made: dict[str, Any] = {}
         self._threads: dict[int, Any] = {}
+        self._at(20)  # imports what it needs
 
     def _at(self, deltas: int, calls: int = 0) -> Any:
         scenario = f"{deltas}-{calls}"
@@ -242,6 +248,23 @@ class _Subject:
         self._run(stream(PROMPT.format(0), lambda: at.append(time.process_time())))
         return (at[0] - start) / (time.process_time() - start)
 
+    def read_ahead(self, deltas: int) -> int:
+        """Events of a buffered stream that are read before its first delta arrives."""
+        from responses_adapters.protocol.sse import EventReader
+
+        read, seen, feed = 0, [], EventReader.feed
+
+        def counting(reader: Any, data: bytes) -> list[Any]:
+            nonlocal read
+            events = feed(reader, data)
+            read += len(events)
+            return events
+
+        EventReader.feed = counting  # type: ignore[method-assign]
+        self._run(self._at(deltas).stream(PROMPT, lambda: seen.append(read)))
+        EventReader.feed = feed  # type: ignore[method-assign]
+        return seen[0]
+
 
 @contextmanager
 def counting_bytecodes() -> Iterator[Callable[[], int]]:
@@ -292,9 +315,9 @@ def slope(values: Sequence[float]) -> float:
     return linear_regression(range(len(values)), values).slope
 
 
-@cache
-def quiet_environment() -> dict[str, str]:
-    """The environment of a measured process: no coverage, no proxies, no telemetry, no settings of the user's."""
-    dropped = ("COV", "OPENAI", "LANG", "HTTP_", "HTTPS_", "ALL_", "PYTHON", "LOGFIRE", "OTEL")
-    kept = {k: v for k, v in os.environ.items() if not k.upper().startswith(dropped)}
-    return kept | {"PYTHONHASHSEED": "0", "NO_PROXY": "127.0.0.1"}
+def quiet() -> None:
+    """Drop from the environment what changes what is measured: coverage, proxies, telemetry, settings of the user's."""
+    noisy = ("COV", "OPENAI", "LANG", "HTTP_", "HTTPS_", "ALL_", "PYTHON", "LOGFIRE", "OTEL")
+    for name in [name for name in os.environ if name.upper().startswith(noisy)]:
+        del os.environ[name]
+    os.environ |= {"PYTHONHASHSEED": "0", "NO_PROXY": "127.0.0.1"}

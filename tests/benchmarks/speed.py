@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from statistics import median
 
-from measure import ROUNDS, Bench, quiet_environment, ratio, slope
+from measure import ROUNDS, Bench, quiet, ratio, slope
 from rich.console import Console
 from rich.table import Table
 
@@ -238,7 +238,7 @@ def imports(_: Bench, rounds: int) -> Iterator[Figure]:
 
     def run(source: str) -> float:
         command = [sys.executable, "-c", source]
-        return float(subprocess.check_output(command, env=quiet_environment()))
+        return float(subprocess.check_output(command))
 
     spent = [run(code.format("import responses_adapters")) for _ in range(rounds + 1)][1:]
     yield Figure(
@@ -273,8 +273,7 @@ def main() -> None:
         "--here", action="store_true", help="in this virtualenv, not in .venv-bench"
     )
     given = parser.parse_args()
-    os.environ.clear()
-    os.environ.update(quiet_environment())
+    quiet()
     figures: list[Figure] = []
     console = Console(width=120)
     with Bench() as bench:
