@@ -110,10 +110,10 @@ def _same_address(one: str, other: str | None) -> bool:
 
 def _check_address(base_url: str, *, allow_user: bool) -> None:
     """Refuse what is no plain address, and what two readers of addresses could read as two different hosts."""
+    parts, why = urlsplit(""), ""
     try:
         parts = urlsplit(base_url)
         plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        why = ""
     except ValueError as error:
         plain = False
         why = f" ({error})" if str(error).startswith("Port") else ""

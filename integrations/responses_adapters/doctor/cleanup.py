@@ -32,7 +32,7 @@ def _clean_up(chart: Chart) -> Steps:
         return [Verdict(_SUBJECT, "nothing to delete", good=None, evidence=evidence)]
     disobeys = chart.facts.get("store") == "always"
     left = [path for path, asked in chart.left.items() if asked or disobeys]
-    deleted = refused = 0
+    deleted, refused, evidence = 0, 0, ""
     for path in left:
         answer = yield Call(method="DELETE", path=path)
         if answer.status is not None and answer.status < 300:

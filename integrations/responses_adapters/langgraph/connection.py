@@ -123,7 +123,7 @@ class OwnClients(Connection):
         self._has_account = endpoint.profile.reference and endpoint.is_home
         self._headers = default_headers
         check_http(http)
-        self._http = http
+        self._http: Http = http
         self._http_client = http_client
         self._http_async_client = http_async_client
         self._account = (endpoint.base_url, self._api_key)

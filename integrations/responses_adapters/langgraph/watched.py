@@ -83,15 +83,15 @@ class AsyncWatchedStream:
 
 def begin(reply: Reply, stream: Any, watcher: Watcher) -> tuple[Reply, WatchedStream | None]:
     """Read a stream up to the id of its response: the reply with that response as its body, and the stream."""
+    if stream is None:
+        return reply, None
     read: list[list[Event]] = []
-    while stream is not None and (body := _body_of(read)) is None:
+    while (body := _body_of(read)) is None:
         batch = stream.receive()
         if not isinstance(batch, list):
             stream.close()
             return _unknown(reply, batch), None
         read.append(batch)
-    if stream is None:
-        return reply, None
     return replace(reply, body=body), WatchedStream(stream, watcher, read)
 
 
@@ -99,15 +99,15 @@ async def abegin(
     reply: Reply, stream: Any, watcher: Watcher
 ) -> tuple[Reply, AsyncWatchedStream | None]:
     """`begin` for a stream of an asynchronous client."""
+    if stream is None:
+        return reply, None
     read: list[list[Event]] = []
-    while stream is not None and (body := _body_of(read)) is None:
+    while (body := _body_of(read)) is None:
         batch = await stream.receive()
         if not isinstance(batch, list):
             await stream.close()
             return _unknown(reply, batch), None
         read.append(batch)
-    if stream is None:
-        return reply, None
     return replace(reply, body=body), AsyncWatchedStream(stream, watcher, read)
 
 

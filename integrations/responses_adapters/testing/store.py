@@ -204,12 +204,12 @@ class Store:
         """Forget all but the newest responses, conversations, schedules and reservations."""
         while len(self.responses) > newest:
             self.drop(next(iter(self.responses)))
-        further: tuple[dict[Any, Any], ...] = (
+        further: list[dict[Any, Any]] = [
             self.conversations,
             self.schedules,
             self.reservations,
             self.reasoned,
-        )
+        ]
         for entries in further:
             while len(entries) > newest:
                 del entries[next(iter(entries))]
