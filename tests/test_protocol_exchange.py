@@ -233,9 +233,28 @@ def test_a_background_response_is_polled_and_its_final_id_counts(running: str) -
 def test_polling_survives_trouble_but_not_the_time_limit() -> None:
     running = response(status="queued", previous_response_id="resp_1")
     trouble = Reply(503, "", error=ValueError())
-    assert play(turn(), running, trouble, response(previous_response_id="resp_1")).slept == [2, 2]
-    with pytest.raises(BackgroundTimeoutError, match="still runs resp_9 after 4 s"):
-        play(turn(poll_timeout=4), running, trouble, trouble)
+    played = play(turn(), running, trouble, response(previous_response_id="resp_1"))
+    assert len(played.slept) == 2
+    with pytest.raises(BackgroundTimeoutError, match=r"still runs resp_9 after [34] s"):
+        play(turn(poll_timeout=3), running, trouble, trouble)
+
+
+def test_polls_are_spread_and_differ_from_job_to_job() -> None:
+    def pauses(name: str) -> list[float]:
+        running = response(name, status="queued", previous_response_id="resp_1")
+        return play(turn(), *[running] * 9, response(previous_response_id="resp_1")).slept
+
+    one, other = pauses("resp_8"), pauses("resp_9")
+    assert all(1.5 <= pause <= 2 for pause in one + other)
+    assert len(set(one)) > 1
+    assert one != other
+
+
+def test_a_server_may_say_when_it_is_to_be_asked_again() -> None:
+    running = response(status="queued", previous_response_id="resp_1")
+    hinted = Reply(200, running, headers={"retry-after": "7"})
+    done = response(previous_response_id="resp_1")
+    assert play(turn(), running, hinted, done).slept[1] == 7
 
 
 def test_a_background_response_that_vanished_is_not_submitted_again() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
+from zlib import crc32
 
 from ..profiles import ServerProfile
 from .failure import read_failure
 from .turn import Reply
 
-__all__ = ["backoff", "may_resend", "passes"]
+__all__ = ["backoff", "may_resend", "passes", "poll_pause"]
 
 _FIRST_BACKOFF: Final = 0.5
 _LONGEST_BACKOFF: Final = 60.0
@@ -36,10 +37,30 @@ def passes(reply: Reply) -> bool:
 
 def backoff(reply: Reply, attempt: int, key: str | None) -> float:
     """Seconds until the next attempt: what the server asks for, else doubling, spread by the call's own key."""
+    if (asked := _asked_for(reply)) is not None:
+        return asked
+    return _FIRST_BACKOFF * float(1 << attempt) * _spread(key)
+
+
+def poll_pause(reply: Reply | None, interval: float, number: int, key: str | None) -> float:
+    """Seconds until the next poll: what the server asked for at the last one, else the interval.
+
+    Spread by up to a quarter, another one each time: jobs that were submitted together are not polled together.
+    """
+    asked = _asked_for(reply) if reply is not None else None
+    return interval * _spread(f"{key}{number}" if key else None) if asked is None else asked
+
+
+def _asked_for(reply: Reply) -> float | None:
+    """The pause that the server asks for, in seconds."""
     for header, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return min(max(0.0, float(reply.headers[header]) * unit), _LONGEST_BACKOFF)
         except (KeyError, ValueError):
             continue
-    spread = (sum(key.encode()) % 64) / 256 if key else 0.0
-    return _FIRST_BACKOFF * float(1 << attempt) * (1 - spread)
+    return None
+
+
+def _spread(key: str | None) -> float:
+    """A factor between 0.75 and 1 that depends on the key alone."""
+    return 1 - (crc32(key.encode()) % 64) / 256 if key else 1.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 from ..errors import BackgroundTimeoutError, ChainLostError, ResponsesAdapterError
-from .retry import passes
+from .retry import passes, poll_pause
 from .turn import Command, Event, Receive, Reply, Send, Sleep, Turn
 
 __all__ = ["RUNNING", "TERMINAL", "Wait", "newest_of", "response_of"]
@@ -60,19 +60,22 @@ class Wait:
             BackgroundTimeoutError: It still runs at `poll_timeout`.
             ChainLostError: The server no longer knows it.
         """
-        waited = 0.0
+        waited, polls = 0.0, 0
         response_id = response.get("id")
+        last: Reply | None = None
         while response.get("status") in RUNNING:
-            limit, pause = self._turn.poll_timeout, self._turn.poll_interval
+            limit = self._turn.poll_timeout
             if limit is not None and waited >= limit:
                 raise self._error(
                     BackgroundTimeoutError,
                     f"still runs {response_id} after {waited:.0f} s: raise poll_timeout, or retrieve it later by its id",
                     response_id=response_id,
                 )
+            pause = poll_pause(last, self._turn.poll_interval, polls, str(response_id))
             yield Sleep(pause)
             reply: Reply = yield Send("GET", f"/responses/{response_id}")
             waited += pause + reply.seconds
+            last, polls = reply, polls + 1
             if (found := response_of(reply)) is not None:
                 response = found
             elif reply.status in {404, 410}:
