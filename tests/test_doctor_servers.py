@@ -14,6 +14,7 @@ from responses_adapters.endpoints import Endpoint
 from responses_adapters.profiles import SERVERS, ServerProfile
 from responses_adapters.testing import BEHAVIOURS, Backend, Context, Reply, Request, Turn
 from responses_adapters.testing.brain import RuleBrain
+from responses_adapters.testing.servers import BLACKBOX_LEGACY
 from responses_adapters.testing.transport import Handler, make_transport
 
 KEY = "fake-key-0123456789"
@@ -430,3 +431,55 @@ def test_a_server_without_tools_is_told() -> None:
 
     assert verdict(found, "tools").finding == "not supported"
     assert "keeps_tool_items" not in found.measured
+
+
+def test_what_a_server_demands_is_found_and_given_to_it() -> None:
+    backend = served("blackbox", demands=BLACKBOX_LEGACY)
+
+    found = visit(backend, model="openai/gpt-5.2")
+
+    assert found.profile.demands == {"stream", "store", "instructions"}
+    assert verdict(found, "demands").evidence == "no answer without instructions, store, stream"
+    assert verdict(found, "streaming").finding == "works"
+    assert verdict(found, "tools").finding == "works"
+
+
+def test_a_server_that_answers_nothing_unless_it_may_stream_is_given_its_way() -> None:
+    backend = served("generic")
+
+    class StreamsOnly:
+        behaviour = backend.behaviour
+
+        def handle(self, request: Request) -> Reply:
+            if b'"stream":false' in request.body:
+                return Reply.json(200, None)
+            return backend.handle(request)
+
+    found = visit(StreamsOnly())
+
+    assert found.profile.demands == {"stream"}
+    assert found.profile.state == "server"
+
+
+def test_nothing_is_demanded_where_a_plain_request_is_answered() -> None:
+    found = visit(served("generic"))
+
+    assert ("demands" in found.measured, found.profile.demands) == (True, frozenset())
+
+
+def test_a_server_that_could_forget_without_any_sign_of_it_is_not_trusted() -> None:
+    backend = served("generic", lacks=frozenset({"usage"}), echo="null")
+    answer = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Hello"})
+
+    found = visit(Altering(backend, b"00000000", answer))
+
+    assert verdict(found, "conversation state").finding.startswith("kept")
+    assert verdict(found, "unknown previous id").finding.startswith("not noticed, and neither")
+    assert found.profile.state == "unknown"
+
+
+def test_short_messages_are_not_sent_where_nobody_can_tell_whether_they_are_read() -> None:
+    backend = Backend("generic", brain=lambda context: "I would rather not say.")
+    backend.configure(lacks=frozenset({"usage"}))
+
+    assert visit(backend).profile.input_items == "typed"

@@ -16,6 +16,7 @@ from ..protocol.failure import Failure, read_failure
 from ..protocol.verdict import usage_tokens
 
 __all__ = [
+    "DEMANDED",
     "TERMINAL",
     "Answer",
     "Call",
@@ -229,9 +230,18 @@ class Probe:
     run: Callable[[Chart], Steps]
 
 
+DEMANDED: Final[Mapping[str, Any]] = {
+    "stream": True,
+    "store": False,
+    "instructions": "Answer briefly.",
+}
+"""Parameters that some servers demand, with the value."""
+
+
 def create(chart: Chart, given: Any, **fields: Any) -> Call:
-    """A create request; `stream` is said aloud because some servers stream when it is left out."""
-    body = {"model": chart.model, "input": given, "stream": False, **fields}
+    """A create request with what the server demands; `stream` is said aloud because some stream when it is left out."""
+    demanded = {name: DEMANDED[name] for name in chart.facts.get("demands", ())}
+    body = {"model": chart.model, "input": given, "stream": False, **demanded, **fields}
     return Call(method="POST", path="/responses", body=body)
 
 
@@ -303,7 +313,7 @@ def blames(failure: Failure, name: str) -> bool:
     wanted = set(name.split("."))
     if failure.param is not None:
         return bool(wanted & set(re.split(r"[.\[\]]+", failure.param)))
-    return any(re.search(rf"\b{re.escape(each)}\b", failure.message) for each in wanted)
+    return any(re.search(rf"\b{re.escape(each)}\b", failure.message, re.I) for each in wanted)
 
 
 def parsed(text: object) -> dict[str, Any] | None:

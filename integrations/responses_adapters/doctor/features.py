@@ -135,7 +135,9 @@ def _items(chart: Chart) -> Steps:
         return [Verdict(subject, "refused", good=False, evidence=evidence)]
     seen = _seen(chart, answer, secret)
     if seen is None:
-        return [Verdict(subject, "unknown", good=None, evidence=evidence)]
+        if answer.usable:
+            chart.facts["input_items"] = "typed"  # what every server takes
+        return [Verdict(subject, "unknown: not used", good=None, evidence=evidence)]
     chart.facts["input_items"] = "easy" if seen else "typed"
     finding = "understood" if seen else "the assistant's text is silently dropped"
     counted = f"; {answer.tokens[0]} input tokens" if answer.tokens else ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Final
 
 from .chart import (
+    DEMANDED,
     Answer,
     Call,
     Chart,
@@ -48,9 +50,7 @@ def _reach(chart: Chart) -> Steps:
         f"My code word is {chart.word}. Here is a note that needs no answer: {NOTE}"
         " Reply with OK and nothing else."
     )
-    call = create(chart, [say("user", given)])
-    chart.opening = replace(call, headers={"Idempotency-Key": f"doctor-{chart.word}"})
-    answer = yield chart.opening
+    answer = yield from _open(chart, given)
     if not answer.usable:
         chats = False
         if answer.status in {404, 405, 501} and "model" not in answer.failure.message.lower():
@@ -58,7 +58,32 @@ def _reach(chart: Chart) -> Steps:
             chats = chat.status is not None and chat.status not in {404, 405, 501}
         raise UnusableServerError(_diagnosis(answer, chats=chats, model=chart.model))
     chart.first = answer
-    return [Verdict("answers", str(chart.model), good=True, evidence=quote(answer))]
+    verdicts = [Verdict("answers", str(chart.model), good=True, evidence=quote(answer))]
+    if demands := chart.facts["demands"]:
+        evidence = f"no answer without {', '.join(sorted(demands))}"
+        verdicts.append(Verdict("demands", "met by the adapters", good=None, evidence=evidence))
+    return verdicts
+
+
+def _open(chart: Chart, given: str) -> Generator[Call, Answer, Answer]:
+    """Make the first request; again with what is demanded, until there is an answer or nothing left to add."""
+    demands: frozenset[str] = frozenset()
+    while True:
+        chart.facts["demands"] = demands
+        call = create(chart, [say("user", given)])
+        chart.opening = replace(call, headers={"Idempotency-Key": f"doctor-{chart.word}"})
+        answer = yield chart.opening
+        missing = [name for name in DEMANDED if name not in demands and _wants(answer, name)]
+        if answer.usable or not missing:
+            return answer
+        demands |= {missing[0]}
+
+
+def _wants(answer: Answer, name: str) -> bool:
+    """Whether a request was not answered for lack of a parameter; an empty answer may be for want of a stream."""
+    if answer.status == 200 and not answer.body:
+        return name == "stream"
+    return answer.refused and blames(answer.failure, name)
 
 
 def _names(answer: Answer) -> list[str]:
@@ -146,6 +171,9 @@ def _lost(chart: Chart) -> Steps:
     evidence = f"continued the made-up {unknown[:24]}…: {quote(answer)}"
     if answer.usable:
         finding, good = "not noticed", False
+        if not chart.facts["echoes_previous_id"] and answer.tokens is None:
+            chart.facts["state"] = "unknown"
+            finding += ", and neither echo nor tokens would tell: everything is sent, every turn"
     elif answer.failure.lost_response:
         finding, good = "recognised; a full replay repairs it", True
     else:
