@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +14,7 @@ from responses_adapters.testing.transport import sdk_library
 
 sdk_http = import_module(sdk_library())  # httpx2, or httpx under OpenAI 2.x
 
-TOO_LONG = "The request has 1,001 bytes; this server takes 1,000 at most."
+TOO_LONG = "The request has more than 1,000 bytes, the most that this server takes."
 
 
 def ask(be: Backend, text: Any = "hi", /, **fields: Any) -> Any:
@@ -169,6 +170,26 @@ def test_bodies_are_measured_whatever_they_hold_and_wherever_they_go() -> None:
             assert be.handle(Request("POST", f"/v1/{path}", body=body)).status == 413
     be.configure(max_body=None)
     assert be.handle(Request("POST", "/v1/nowhere", body=padded(1001))).status == 404
+
+
+def test_a_body_that_never_ends_is_answered_without_being_read() -> None:
+    be = Backend().configure(max_body=100_000)
+    sent = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 10_000
+            yield b" " * 10_000
+
+    with ResponsesServer(be) as socket:
+        try:
+            status = sdk_http.post(f"{socket.base_url}/responses", content=endless()).status_code
+        except sdk_http.TransportError:  # the connection may be closed before the answer is read
+            status = 413
+    assert status == 413
+    assert [len(each.body) for each in be.requests] == [100_001]
+    assert sent < 50_000_000
 
 
 def test_files_as_large_as_openai_takes_them_fit() -> None:

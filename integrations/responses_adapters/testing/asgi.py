@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
+from .behaviour import DEFAULT_MAX_BODY, Behaviour
 from .transport import Handler
 from .wire import Fault, Frame, Reply, Request
 
@@ -55,10 +57,11 @@ class FakeApp:
                 raise NotImplementedError(f"the fake does not serve ASGI scopes of type {kind!r}")
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        body = await read_body(receive)
+        backend, path = self._route(scope["path"])
+        limit = _largest_body(backend)
+        body = await read_body(receive, limit=limit)
         if body is None:
             return
-        backend, path = self._route(scope["path"])
         request = Request(
             method=scope["method"].upper(),
             path=path,
@@ -66,7 +69,10 @@ class FakeApp:
             headers=_headers(scope),
             body=body,
         )
-        await self._send(scope, receive, send, _answer(backend, request))
+        reply = _answer(backend, request)
+        if limit is not None and len(body) > limit:
+            reply = hang_up(reply)
+        await self._send(scope, receive, send, reply)
 
     async def _websocket(self, scope: Message, receive: Receive, send: Send) -> None:
         """Drive the backend's own session; one that has none, or another path, refuses the handshake."""
@@ -182,16 +188,29 @@ def _start(reply: Reply, *headers: tuple[bytes, bytes]) -> Message:
     }
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """The whole request body, or `None` when the client left before sending it."""
+def hang_up(reply: Reply) -> Reply:
+    """The reply, after which the server closes the connection: the rest of the request is not waited for."""
+    return replace(reply, headers={**reply.headers, "connection": "close"})
+
+
+async def read_body(receive: Receive, *, limit: int | None) -> bytes | None:
+    """The whole request body, one byte more than `limit` of a longer one, `None` if the client left before its end."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
+        if limit is not None and len(body) > limit:
+            return bytes(body[: limit + 1])
         if not message.get("more_body", False):
             return bytes(body)
+
+
+def _largest_body(backend: Handler | None) -> int | None:
+    """Bytes that the backend takes; whatever else answers requests may say nothing about it."""
+    behaviour: Behaviour | None = getattr(backend, "behaviour", None)
+    return DEFAULT_MAX_BODY if behaviour is None else behaviour.max_body
 
 
 async def _disconnected(receive: Receive) -> None:

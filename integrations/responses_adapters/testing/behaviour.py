@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from .context import Item
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .journal import Recorded
     from .script import Turn
 
-__all__ = ["Behaviour", "Refusal"]
+__all__ = ["DEFAULT_MAX_BODY", "Behaviour", "Refusal"]
 
 Before: TypeAlias = "Callable[[Backend, Recorded, dict[str, Any]], None]"
 """Looks at a create request before anything else does; may change it or raise."""
@@ -24,6 +24,10 @@ Turned: TypeAlias = "Callable[[Backend, Turn, dict[str, Any]], Turn]"
 
 Dressed: TypeAlias = "Callable[[Backend, dict[str, Any], dict[str, Any]], None]"
 """Changes the response, knowing the request."""
+
+
+DEFAULT_MAX_BODY: Final = 128 * 2**20
+"""Bytes of a request body: 50 MB of files, OpenAI's limit, are 67 MB in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +199,4 @@ class Behaviour:
     key: str | None = None
     models: tuple[str, ...] = ()
     context_window: int | None = None
-    max_body: int | None = 128 * 2**20  # 50 MB of files, OpenAI's limit, are 67 MB in base64
+    max_body: int | None = DEFAULT_MAX_BODY

@@ -26,7 +26,7 @@ def check_size(body: bytes, limit: int | None) -> None:
     """
     if limit is not None and len(body) > limit:
         raise ApiError(
-            413, f"The request has {len(body):,} bytes; this server takes {limit:,} at most."
+            413, f"The request has more than {limit:,} bytes, the most that this server takes."
         )
 
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from ..endpoints import Endpoint
 from ..errors import MissingExtraError
-from .asgi import Abort, Message, Receive, Send, error_json, read_body, send_whole
+from .asgi import Abort, Message, Receive, Send, error_json, hang_up, read_body, send_whole
+from .behaviour import DEFAULT_MAX_BODY
 from .replay import Exchange
 from .server import LoopbackServer
 from .transport import sdk_library
@@ -93,8 +94,12 @@ class Recorder:
         """Handle one ASGI connection."""
         if scope["type"] != "http":
             raise NotImplementedError("only HTTP is recorded")
-        body = await read_body(receive)
+        body = await read_body(receive, limit=DEFAULT_MAX_BODY)
         if body is None:
+            return
+        if len(body) > DEFAULT_MAX_BODY:
+            refused = error_json(413, f"The request has more than {DEFAULT_MAX_BODY:,} bytes.")
+            await send_whole(send, hang_up(refused))
             return
         path = scope["path"].removeprefix("/v1")
         headers = {
