@@ -4,13 +4,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 GROUP ?= dev
+SECONDS ?= 600
 RUN = $(VENV)/bin/python -m
 TYPES = PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_adapters --ignoreexternal
 READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
 
-.PHONY: help demo test cookbook check coverage verify-types audit test-deep test-langchain test-extras test-lowest test-matrix bench bench-gates peers clean
+.PHONY: help demo test cookbook check coverage verify-types audit test-deep campaign soak figures test-langchain test-extras test-lowest test-matrix bench bench-gates peers clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -48,8 +49,22 @@ audit: $(READY) ## look the installed packages up in the index's list of known v
 	@$(RUN) pip freeze --exclude-editable >.venv-audit/installed.txt
 	@.venv-audit/bin/python tests/audit.py .venv-audit/installed.txt
 
-test-deep: $(READY) ## play made-up threads on a real graph, 11,000 turns of them, and every fault over a socket (minutes)
+test-deep: $(READY) ## play made-up threads on a real graph, every fault over a socket, and kill workers (a quarter of an hour)
 	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s
+	@$(MAKE) --no-print-directory campaign
+
+campaign: $(READY) ## kill workers on PostgreSQL and DBOS, at any moment and in the worst (minutes)
+	@$(RUN) pytest tests/test_campaigns.py -m deep -s -o faulthandler_timeout=3600
+
+soak: $(READY) ## 1,000 threads in each framework on a server that goes wrong, for SECONDS=600 each
+	@for room in langgraph pydantic_ai; do \
+	    $(VENV)/bin/python tests/campaigns/soak.py $$room --seconds $(SECONDS) --json build/soak_$$room.json || exit 1; \
+	done
+
+figures: $(READY) ## put what make campaign and make soak have measured into the handbook
+	@mkdir -p tests/figures
+	@$(VENV)/bin/python tests/campaigns/publish.py build
+	@$(VENV)/bin/python tests/test_cookbook.py
 
 test-langchain: ## run LangChain's own suites for chat models, in a virtualenv of their own
 	@$(MAKE) --no-print-directory VENV=.venv-langchain GROUP=langchain .venv-langchain/ready

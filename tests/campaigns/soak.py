@@ -34,6 +34,13 @@ from witness import book, flaws, graph_texts, history_texts, question
 from responses_adapters.errors import ResponsesAdapterError
 
 TURNS: Final = 5
+LEFT: Final = ("files left", "tasks left", "threads left")
+LONG: Final = 300.0
+"""Seconds of a run from which its memory can be judged."""
+
+MOST_GROWTH: Final = 2.0
+"""Megabytes a minute that are noise."""
+
 ATTEMPTS: Final = 30
 PATIENCE: Final = 300.0
 """Seconds that threads are given to finish once the time is up."""
@@ -279,6 +286,15 @@ async def soak(kind: str, base_url: str, server: psutil.Process, plan: Plan) -> 
     }
 
 
+def complaints(figures: dict[str, Any]) -> list[str]:
+    """What must not be: lost or wrong turns, errors that nobody is told to expect, anything left over or growing."""
+    found = [*figures["flaws"], *figures["untyped errors"]]
+    found += [f"{name}: {figures[name]}" for name in LEFT if figures[name]]
+    if figures["seconds"] >= LONG and figures["memory in MB a minute"] > MOST_GROWTH:
+        found.append(f"memory grows by {figures['memory in MB a minute']} MB a minute")
+    return found
+
+
 def _slope(samples: list[Sample], name: str) -> float:
     """Growth a minute, by the line that fits best."""
     seconds = [each.second for each in samples]
@@ -333,6 +349,8 @@ def main() -> None:
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if found := complaints(figures):
+        sys.exit("\n".join(found))
 
 
 if __name__ == "__main__":
