@@ -10,8 +10,9 @@ TYPES = PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_a
 READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
+SERVERS = $(if $(SKIP_OGX),,ogx) litellm
 
-.PHONY: help demo test cookbook check coverage verify-types audit test-deep campaign soak figures test-langchain test-extras test-lowest test-matrix bench bench-gates peers clean
+.PHONY: help demo test cookbook check coverage verify-types audit test-deep campaign soak figures test-langchain test-extras test-lowest test-matrix test-servers bench bench-gates peers clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +80,9 @@ test-lowest: $(READY) ## run the tests on the oldest dependencies that the packa
 test-matrix: $(READY) ## run them on every version there may be: Pythons, dependencies, openai 2, one extra (an hour)
 	@$(VENV)/bin/python tests/matrix.py
 
+test-servers: $(READY) $(SERVERS:%=.venv-%/ready) ## both rooms and the doctor on real servers, OGX and LiteLLM (minutes; 1 GB of virtualenvs)
+	@SERVERS="$(SERVERS)" $(RUN) pytest tests/real_servers.py -s
+
 bench: peers ## how fast the package and the fake are beside their peers, in a virtualenv of their own (minutes)
 	@mkdir -p build
 	@$(BENCH)/bin/python tests/benchmarks/speed.py --json build/speed.json
@@ -119,3 +123,20 @@ $(BENCH)/ready: pyproject.toml
 	  } >$(BENCH)/setup.log 2>&1 || { echo failed; cat $(BENCH)/setup.log; exit 1; }
 	@touch $@
 	@echo done
+
+.venv-%/ready: tests/servers/%.txt
+	$(if $(INTERPRETER),,$(need_python312))
+	@printf 'Setting up .venv-$* (minutes the first time) ... '
+	@mkdir -p .venv-$*
+	@{ "$(INTERPRETER)" -m venv .venv-$* \
+	    && .venv-$*/bin/pip install --quiet --requirement $<; \
+	  } >.venv-$*/setup.log 2>&1 || { echo failed; cat .venv-$*/setup.log; exit 1; }
+	@touch $@
+	@echo done
+
+.venv-litellm/ready: INTERPRETER = $(PYTHON)
+.venv-ogx/ready: INTERPRETER = $(PYTHON312)
+
+PYTHON312 ?= $(shell for each in "$(PYTHON)" python3.12 python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12.*/bin/python; do \
+    "$$each" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && { command -v "$$each"; break; }; done)
+need_python312 = $(error OGX needs Python 3.12 or newer, and none was found: try  make test-servers PYTHON312=/path/to/python3.12  or leave it out:  make test-servers SKIP_OGX=1)
