@@ -13,6 +13,9 @@ from .profiles import ServerProfile, find_server
 
 __all__ = ["Endpoint", "resolve_endpoint", "without_user"]
 
+_HOST: Final = re.compile(r"[a-z0-9._:-]+")
+"""Names in other scripts have one such form, too (`xn--…`), and no second reading."""
+
 _USER: Final = re.compile(r"//[^/?#]*@")
 
 
@@ -113,7 +116,8 @@ def _check_address(base_url: str, *, allow_user: bool) -> None:
     parts, why = urlsplit(""), ""
     try:
         parts = urlsplit(base_url)
-        plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in {"http", "https"} and parts.port != 0
+        plain = known and _HOST.fullmatch(parts.hostname or "") is not None
     except ValueError as error:
         plain = False
         why = f" ({error})" if str(error).startswith("Port") else ""

@@ -10,7 +10,7 @@ import openai
 from ..endpoints import without_user
 from .failure import Failure, read_failure
 
-__all__ = ["advise"]
+__all__ = ["advise", "quotes_header"]
 
 ErrorT = TypeVar("ErrorT", bound=openai.APIError)
 
@@ -48,17 +48,17 @@ def advise(
     advised.__dict__.update(error.__dict__)
     advised.message = message
     advised.args = (message,)
-    advised.__cause__ = None if _quotes_header(error.__cause__) else error.__cause__
+    advised.__cause__ = None if quotes_header(error.__cause__) else error.__cause__
     return advised
 
 
 def _reason(cause: BaseException | None) -> str:
-    if _quotes_header(cause):
+    if quotes_header(cause):
         return " (a header cannot be sent: is there a line end in the key, or in a header?)"
     return f" ({cause})" if cause is not None and str(cause) else ""
 
 
-def _quotes_header(cause: BaseException | None) -> bool:
+def quotes_header(cause: BaseException | None) -> bool:
     """Whether the HTTP library names the value of a header that it cannot send; that may be the key."""
     return "header value" in str(cause).lower()
 

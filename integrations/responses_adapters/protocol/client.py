@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 import openai
 
 from ..errors import ResponseTooLargeError
-from .advice import advise
+from .advice import advise, quotes_header
 from .exchange import exchange
 from .gauge import Gauge
 from .http_clients import HTTP_LIBRARY
@@ -115,6 +115,8 @@ class _Driver(Generic[ClientT]):
             return Reply(
                 error.status_code, body, headers=error.response.headers, sent=sent, error=advised
             )
+        if quotes_header(error.__cause__):
+            return Reply(None, error=advised)
         delivery: Literal["refused", "unknown"] = "refused" if _never_left(error) else "unknown"
         return Reply(None, sent=sent, error=advised, delivery=delivery)
 
