@@ -284,6 +284,12 @@ def test_a_page_instead_of_json_is_an_error() -> None:
         play(turn(), Reply(200, "<html>"))
 
 
+@pytest.mark.parametrize("body", ["", None])
+def test_an_empty_answer_is_an_error_that_tells_of_servers_that_only_stream(body: object) -> None:
+    with pytest.raises(ResponsesAdapterError, match="answered 200 with nothing.*demands="):
+        play(turn(), Reply(200, body))
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"status": "incomplete"}, {"store": False}, {"id": None}],

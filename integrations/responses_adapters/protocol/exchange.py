@@ -309,10 +309,10 @@ class _Call:
     def _body(self, reply: Reply) -> dict[str, Any]:
         body = reply.body
         if not isinstance(body, dict):
-            raise self.error(
-                ResponsesAdapterError,
-                f"answered {reply.status} with a body that is not JSON ({str(body)[:80]!r}): is base_url the API's?",
-            )
+            said = f"a body that is not JSON ({str(body)[:80]!r}): is base_url the API's?"
+            if not body:
+                said = "nothing: if it only streams, say so, ServerProfile(demands=frozenset({'stream'}))"
+            raise self.error(ResponsesAdapterError, f"answered {reply.status} with {said}")
         if not body.get("id") and "output" not in body:
             self._refused(read_failure(200, body), reply.error)
         return body
