@@ -286,7 +286,7 @@ def test_a_page_instead_of_json_is_an_error() -> None:
 
 @pytest.mark.parametrize("body", ["", None])
 def test_an_empty_answer_is_an_error_that_tells_of_servers_that_only_stream(body: object) -> None:
-    with pytest.raises(ResponsesAdapterError, match="answered 200 with nothing.*demands="):
+    with pytest.raises(ResponsesAdapterError, match=r"answered 200 with nothing.*demands="):
         play(turn(), Reply(200, body))
 
 
