@@ -323,35 +323,6 @@ def test_the_functional_api_chains_as_well(responses_backend: Backend) -> None:
     assert sent(responses_backend) == [1, 1]
 
 
-async def prompt_from_afar(state: Any, runtime: Any) -> str:
-    return f"Answer {len(state['messages'])}."
-
-
-async def settings_from_afar(state: Any, runtime: Any) -> dict[str, Any]:
-    return {"temperature": 0.5}
-
-
-async def test_instructions_and_settings_may_be_awaited(responses_backend: Backend) -> None:
-    answers(responses_backend, "a")
-    app = graph(node(instructions=prompt_from_afar, model_settings=settings_from_afar))
-    await app.ainvoke(says("1"), THREAD)
-    body = responses_backend.creates[0].json
-    assert (body["instructions"], body["temperature"]) == ("Answer 1.", 0.5)
-
-
-def test_a_synchronous_run_says_that_it_cannot_await_them() -> None:
-    app = graph(node(instructions=prompt_from_afar))
-    with pytest.raises(ConfigurationError, match=r"prompt_from_afar\(\) is asynchronous: run the"):
-        app.invoke(says("1"), THREAD)
-
-
-def test_outside_of_graphs_the_runtime_is_empty(responses_backend: Backend) -> None:
-    answers(responses_backend, "a")
-    model = node(instructions=lambda state, runtime: f"For {runtime.context}.")
-    model.invoke(says("1"))
-    assert responses_backend.contexts[0].instructions == "For None."
-
-
 def test_an_edited_call_that_is_no_json_is_named(responses_backend: Backend) -> None:
     responses_backend.call_tool("add", a=1, b=2)
     model = ChatResponses("m", **GATEWAY)
