@@ -8,17 +8,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import ssl
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from contenders import CONTENDERS
-from measure import PROMPT, Bench, quiet
+from measure import PROMPT, Bench, bend, quiet
 
 
 def bytecodes(bench: Bench) -> dict[str, float]:
@@ -98,25 +96,12 @@ def noted(owner: Any, name: str) -> Iterator[list[Any]]:
         setattr(owner, name, original)
 
 
-async def memory(url: str, turns: int = 200) -> dict[str, float]:
-    """Memory blocks of kept threads: the second half of a run against the first, and what stays without them."""
-    chat, threads = CONTENDERS["ChatResponses"](url), []
-
-    async def grow(by: int) -> int:
-        for _ in range(by // 10):
-            threads.append(chat.open())
-            for number in range(10):
-                await chat.say(threads[-1], PROMPT.format(number))
-        gc.collect()
-        return sys.getallocatedblocks()
-
-    await grow(50)
-    start, middle, end = await grow(0), await grow(turns), await grow(turns)
-    del threads[5:]
-    rest = await grow(0)
+def memory(bench: Bench) -> dict[str, float]:
+    """How far the memory of kept threads leaves a straight line, and what stays without them."""
+    blocks, rest = bench.ask("ChatResponses", "remember", 400)
     return {
-        "memory growth": (end - middle) / (middle - start),
-        "memory kept": (rest - start) / (end - start),
+        "memory bend": bend(blocks),
+        "memory kept": (rest - blocks[0]) / (blocks[-1] - blocks[0]),
     }
 
 
@@ -129,7 +114,7 @@ def main() -> None:
         counts |= bodies(bench)
         counts |= first_read(bench)
         counts |= asyncio.run(crowd(f"{bench.address}/20-0/v1"))
-        counts |= asyncio.run(memory(f"{bench.address}/20-0/v1"))
+        counts |= memory(bench)
     print(json.dumps(counts, indent=2))
 
 

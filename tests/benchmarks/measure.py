@@ -240,6 +240,20 @@ class _Subject:
         self._run(all_of_them())
         return threads * turns / (time.perf_counter() - start)
 
+    def remember(self, turns: int) -> tuple[list[int], int]:
+        """Memory blocks after each tenth of so many turns whose messages are all kept, and after they are dropped."""
+        contender, threads, blocks = self._at(20), [], []
+        for number in range(turns + turns // 10):  # the first tenth warms up
+            if number % 10 == 0:
+                threads.append(contender.open())
+            self._run(contender.say(threads[-1], PROMPT.format(number)))
+            if (number + 1) % (turns // 10) == 0:
+                gc.collect()
+                blocks.append(sys.getallocatedblocks())
+        del threads[turns // 100 :]
+        gc.collect()
+        return blocks, sys.getallocatedblocks()
+
     def first(self, deltas: int) -> float:
         """How much of a buffered stream's CPU time has passed when its first delta arrives, as a share."""
         at: list[float] = []
@@ -308,6 +322,13 @@ def counting_bytecodes() -> Iterator[Callable[[], int]]:
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the ratios within each round."""
     return median(map(truediv, ours, theirs))
+
+
+def bend(values: Sequence[float]) -> float:
+    """How far the values leave a straight line, as a share of what they grow by."""
+    line = linear_regression(range(len(values)), values)
+    off = max(abs(v - line.slope * i - line.intercept) for i, v in enumerate(values))
+    return off / (values[-1] - values[0])
 
 
 def slope(values: Sequence[float]) -> float:
