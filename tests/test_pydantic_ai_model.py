@@ -15,6 +15,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from responses_adapters import ChainLostError
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
 from responses_adapters.testing import Backend
+from responses_adapters.testing.resource import USAGES
 
 Ask = Callable[[Agent[None, str], str, "list[ModelMessage] | None"], Any]
 
@@ -84,7 +85,12 @@ async def test_ten_tool_turns_over_a_socket_show_the_server_each_message_once(
         assert sizes[19] <= 1.2 * sizes[3]
         assert all(request.previous_response_id for request in responses_backend.requests[1:])
     else:
-        assert all(request.previous_response_id is None for request in responses_backend.requests)
+        chained = [
+            request.previous_response_id is not None for request in responses_backend.requests
+        ]
+        assert chained == sorted(chained)
+        assert not any(chained[:2])
+        assert chained[-1]
 
 
 @both_ways
@@ -97,6 +103,68 @@ async def test_a_server_that_keeps_nothing_is_sent_everything(
         history = (await ask(agent, f"Is R{number} free?", history)).all_messages()
     assert all(request.previous_response_id is None for request in responses_backend.requests)
     assert kinds(responses_backend.contexts[-1]) == whole(3)
+
+
+LONG = "Tell me everything that there is to know about the rooms of this house. " * 20
+
+
+@both_ways
+async def test_a_server_of_unknown_kind_that_forgets_is_found_out_before_a_word_is_shown(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    responses_backend.ignore_previous_id().configure(echo="id")
+    agent = Agent(on_fake(None))
+    for said in ("One.", "I know of nothing.", "Two.", "Three."):
+        responses_backend.reply(said)
+    history: Any = None
+    for question, answer in ((LONG, "One."), ("And?", "Two."), ("And?", "Three.")):
+        result = await ask(agent, question, history)
+        history = result.all_messages()
+        assert history[-1].text == answer
+    chained = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert chained == [False, True, False, False]
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+@both_ways
+async def test_a_server_of_unknown_kind_that_refuses_to_continue_is_asked_to_only_once(
+    responses_backend: Backend, ask: Ask, status: int
+) -> None:
+    agent, history = Agent(on_fake(None)), None
+    responses_backend.reply("One.")
+    responses_backend.fail(status, "unknown field")
+    responses_backend.reply("Two.")
+    responses_backend.reply("Three.")
+    for question in (LONG, "And?", "And?"):
+        history = (await ask(agent, question, history)).all_messages()
+    chained = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert chained == [False, True, False, False]
+
+
+async def test_a_server_whose_counts_tell_nothing_is_put_to_the_proof_twice(
+    responses_backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, responses = Agent(on_fake(None)), responses_backend
+    responses.reply("Yes.")
+    history = (await agent.run(LONG)).all_messages()
+    monkeypatch.setitem(USAGES, "full", lambda *_: None)
+    for answers in (2, 2, 1, 1):
+        for _ in range(answers):
+            responses.reply("Yes.")
+        await agent.run("And?", message_history=history)
+    chained = [request.previous_response_id is not None for request in responses.requests]
+    assert chained == [False, True, False, True, False, False, False]
+
+
+async def test_a_server_of_unknown_kind_that_remembers_is_sent_only_what_is_new(
+    responses_backend: Backend,
+) -> None:
+    agent, history = Agent(on_fake(None)), None
+    for question in (LONG, "And?", "And?"):
+        responses_backend.reply("Yes.")
+        history = (await agent.run(question, message_history=history)).all_messages()
+    assert [len(request.input) for request in responses_backend.requests] == [1, 1, 1]
+    assert len(responses_backend.contexts[-1]) == 5
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from openai.types import responses
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import CompactionPart, ModelMessage, ModelResponse, ThinkingPart
+from pydantic_ai.messages import (
+    CompactionPart,
+    ModelMessage,
+    ModelRequest,
+    ModelResponse,
+    ThinkingPart,
+)
 from pydantic_ai.models import ModelRequestParameters
 
+from ..profiles import ServerProfile
 from ..protocol.dialect import FORGOTTEN
+from ..protocol.verdict import Expectation, Memory, judge
 
-__all__ = ["SETUP", "Anchor", "Memory", "setup_of"]
+__all__ = ["SETUP", "Anchor", "expect_input", "setup_of", "weigh"]
 
 SETUP: Final = "setup"
 """Key of the details that hold the digest of what a response was asked with beside the messages."""
@@ -22,17 +31,20 @@ SETUP: Final = "setup"
 _SHRINKING: Final = ("openai_truncation", "openai_context_management")
 """Settings with which a server may count less than it was sent."""
 
+_MESSAGE_CAP: Final = 20_000
+"""Characters of one message that count: an inlined image has far more characters than tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """The response that a request is to continue.
 
     Attributes:
-        response_id: Its id.
+        answer: The response.
         least: What it and its input were counted as; a server that has both counts them again.
     """
 
-    response_id: str
+    answer: ModelResponse
     least: int
 
     @classmethod
@@ -59,38 +71,92 @@ class Anchor:
             return None
         if (answer.provider_details or {}).get(SETUP) != setup or not usage.input_tokens:
             return None
-        return cls(answer.provider_response_id or "", usage.input_tokens + usage.output_tokens)
+        return cls(answer, usage.input_tokens + usage.output_tokens)
 
 
-@dataclass(slots=True)
-class Memory:
-    """What one model, and each of its copies, has learnt about its server."""
+def expect_input(
+    anchor: Anchor, messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> Expectation:
+    """How many input tokens a server counts that has the anchor, and one that has not, estimated from its own count."""
+    place = next(i for i, message in enumerate(messages) if message is anchor.answer)
+    sizes = [_size(message) for message in messages]
+    overhead = _overhead(messages, parameters)
+    rate = anchor.answer.usage.input_tokens / max(overhead + sum(sizes[:place]), 1)
+    delta = rate * sum(sizes[place + 1 :])
+    return Expectation(held=anchor.least + delta, lost=rate * overhead + delta, least=anchor.least)
 
-    forgets: bool = False
 
-    def check(
-        self, response: responses.Response, anchor: Anchor | None, model_name: str, server: str
-    ) -> None:
-        """Refuse an answer that was given without the response it claims to continue, and remember that.
+def weigh(
+    response: responses.Response,
+    anchor: Anchor | None,
+    memory: Memory,
+    *,
+    continued: str | None,
+    expected: Expectation | None,
+    server: ServerProfile,
+    model_name: str,
+) -> None:
+    """Judge an answer by its input tokens, remember what it tells of the server, and refuse it if that forgot.
 
-        Raises:
-            ModelAPIError: Fewer input tokens were counted than that response and its input have.
-        """
-        if anchor is None or response.previous_response_id != anchor.response_id:
-            return
-        counted = response.usage.input_tokens if response.usage else None
-        if counted and counted < anchor.least:
-            self.forgets = True
-            raise ModelAPIError(
-                model_name,
-                f'server "{server}" says that response {response.id} continues {anchor.response_id}, but counted'
-                f" {counted} input tokens where at least {anchor.least} were before: it has forgotten the conversation;"
-                " from now on this model sends it in full",
-                body=FORGOTTEN,
-                provider_error_code=FORGOTTEN["error"]["code"],
-            )
+    Args:
+        response: The answer.
+        anchor: What it was to continue.
+        memory: What is known of the server.
+        continued: The response that the request named, if it did.
+        expected: The counts to expect, if the server is put to the proof.
+        server: The server.
+        model_name: The model, for the error.
+
+    Raises:
+        ModelAPIError: Fewer tokens were counted than the anchor and its input have, or the proof is not conclusive.
+    """
+    if anchor is None or continued is None or continued != anchor.answer.provider_response_id:
+        return
+    counted = response.usage.input_tokens if response.usage else None
+    if counted and counted < anchor.least:
+        memory.kind = "lost"
+        raise _forgotten(
+            model_name,
+            f'response {response.id} of server "{server.name}" was to continue {continued}, but counted {counted}'
+            f" input tokens where at least {anchor.least} were before: it has forgotten the conversation; from now on"
+            " this model sends it in full",
+        )
+    if expected is None:
+        return
+    usage = {"input_tokens": counted, "output_tokens": 0}
+    if judge({"usage": usage}, expected, server) == "held":
+        memory.kind = "held"
+        return
+    memory.undecided += 1
+    raise _forgotten(
+        model_name,
+        f'response {response.id} does not show whether server "{server.name}" remembered {continued}',
+    )
 
 
 def setup_of(parameters: ModelRequestParameters) -> str:
     """Digest of instructions, tools and output format."""
     return hashlib.sha256(repr(parameters).encode()).hexdigest()[:16]
+
+
+def _forgotten(model_name: str, message: str) -> ModelAPIError:
+    code = FORGOTTEN["error"]["code"]
+    return ModelAPIError(model_name, message, body=FORGOTTEN, provider_error_code=code)
+
+
+def _size(message: ModelMessage) -> int:
+    """Characters of a message that a model reads, roughly."""
+    said = (getattr(part, "content", None) or getattr(part, "args", "") for part in message.parts)
+    size = sum(len(each if isinstance(each, str) else repr(each)) for each in said)
+    return min(size, _MESSAGE_CAP)
+
+
+def _overhead(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> int:
+    """Characters of instructions and tools, which every request holds."""
+    newest = messages[-1]
+    instructions = (newest.instructions or "") if isinstance(newest, ModelRequest) else ""
+    tools = [*parameters.function_tools, *parameters.output_tools]
+    return len(instructions) + sum(
+        len(f"{tool.name}{tool.description or ''}{json.dumps(tool.parameters_json_schema)}")
+        for tool in tools
+    )

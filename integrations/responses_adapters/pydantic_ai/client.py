@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
@@ -39,24 +39,37 @@ _FIRST: Final = ("model", "stream", "service_tier")
 """Parameters that the SDK puts at the head of a body; the others follow in the order of the alphabet."""
 
 
-def lean(client: AsyncOpenAI, *, max_retries: int | None = None) -> AsyncOpenAI:
+def lean(
+    client: AsyncOpenAI,
+    *,
+    max_retries: int | None = None,
+    on_send: Callable[[Event], None] | None = None,
+) -> AsyncOpenAI:
     """The client with a lighter `responses.create`, unless something is wrapped around that.
 
     Args:
         client: Everything is sent through it.
         max_retries: How often the SDK itself sends a create request again; by default as often as the client says.
+        on_send: Sees the body of each create request.
     """
     if hasattr(client.responses.create, "__wrapped__"):
         return client if max_retries is None else client.with_options(max_retries=max_retries)
     twin = copy.copy(client)
-    vars(twin)["responses"] = _Responses(client, max_retries)  # a cached property of the SDK's
+    # A cached property of the SDK's.
+    vars(twin)["responses"] = _Responses(client, max_retries, on_send or _ignore)
     return twin
 
 
+def _ignore(_: Event) -> None: ...
+
+
 class _Responses(AsyncResponses):
-    def __init__(self, client: AsyncOpenAI, max_retries: int | None) -> None:
+    def __init__(
+        self, client: AsyncOpenAI, max_retries: int | None, on_send: Callable[[Event], None]
+    ) -> None:
         super().__init__(client)
         self._max_retries = max_retries
+        self._on_send = on_send
 
     async def create(
         self,
@@ -71,6 +84,8 @@ class _Responses(AsyncResponses):
         """Ask for a response; the arguments are those of `AsyncResponses.create`."""
         given = {"stream": stream, **parameters}
         body = {name: given[name] for name in sorted(given, key=_place)} | dict(extra_body or {})
+        body = {name: value for name, value in body.items() if not isinstance(value, _ABSENT)}
+        self._on_send(body)
         options: dict[str, Any] = {"headers": extra_headers or {}, "params": extra_query or {}}
         if self._max_retries is not None:
             options["max_retries"] = self._max_retries
@@ -78,7 +93,7 @@ class _Responses(AsyncResponses):
             options["timeout"] = timeout
         arguments: dict[str, Any] = {
             "cast_to": httpx2.Response,
-            "body": {name: value for name, value in body.items() if not isinstance(value, _ABSENT)},
+            "body": body,
             "options": options,
             "stream": bool(stream),
             "stream_cls": AsyncStream[Any],

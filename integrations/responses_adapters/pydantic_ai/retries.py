@@ -19,7 +19,7 @@ from pydantic_ai.exceptions import (
 from ..protocol.advice import advise
 from ..protocol.failure import read_failure
 
-__all__ = ["advised", "is_failed_poll", "retry_delay", "says_lost"]
+__all__ = ["advised", "is_failed_poll", "is_refusal", "retry_delay", "says_lost"]
 
 _REFUSED: Final = frozenset({409, 429, 500, 502, 503, 529})
 """Statuses with which a server says that it did not do the work; 408 and 504 say only that it took too long."""
@@ -58,6 +58,11 @@ def retry_delay(error: ModelAPIError, attempt: int) -> float | None:
 def is_failed_poll(error: ModelAPIError) -> bool:
     """Whether asking for a background response failed for now, rather than the response itself, which is final."""
     return isinstance(error, _TRANSIENT) and isinstance(error.__cause__, APIError)
+
+
+def is_refusal(error: ModelAPIError) -> bool:
+    """Whether the server refused the request as it stands."""
+    return isinstance(error, ModelHTTPError) and error.status_code in {400, 404, 422}
 
 
 def _may_have_been_accepted(error: ModelAPIError) -> bool:

@@ -10,8 +10,19 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.models.openai import OpenAIResponsesModelSettings
 
 from ..profiles import ServerProfile
+from ..protocol.verdict import Memory
 
-__all__ = ["ResponsesModelSettings", "check_names", "move_to_body", "refuse_unsupported"]
+__all__ = [
+    "CHAIN",
+    "ResponsesModelSettings",
+    "chain_of",
+    "check_names",
+    "move_to_body",
+    "refuse_unsupported",
+]
+
+CHAIN: Final = "openai_previous_response_id"
+"""Upstream's setting for what a request continues."""
 
 
 class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
@@ -175,6 +186,30 @@ def refuse_unsupported(settings: Mapping[str, Any], server: ServerProfile) -> No
         raise UserError(
             'responses_completion_window="flex" needs openai_background=True: such an answer takes minutes'
         )
+
+
+def chain_of(
+    settings: Mapping[str, Any], server: ServerProfile, memory: Memory, *, as_stock: bool
+) -> str | None:
+    """What a request with these settings is to continue: the caller's seed, `"auto"`, or nothing.
+
+    Args:
+        settings: All that apply.
+        server: The server.
+        memory: What is known of it beyond that.
+        as_stock: Only the caller decides.
+    """
+    seed: str | None = settings.get(CHAIN)
+    if settings.get("openai_conversation_id") is not None:
+        return seed
+    chaining = settings.get("responses_chaining", "auto")
+    refused = "previous_response_id" in server.refuses or settings.get("openai_store") is False
+    forgets = memory.kind == "lost" and chaining == "auto"
+    if refused or forgets or chaining == "never":
+        return None if seed == "auto" else seed
+    keeps = server.state != "replay" and not as_stock
+    wanted = chaining == "always" or (chaining == "auto" and keeps)
+    return "auto" if seed is None and wanted else seed
 
 
 def move_to_body(settings: ResponsesModelSettings, *, encrypted: bool) -> None:

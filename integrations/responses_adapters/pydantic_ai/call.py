@@ -1,0 +1,138 @@
+"""One call of a model: what it is asked to do, and what is learnt on the way to its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openai import AsyncOpenAI
+from pydantic_ai.exceptions import ModelAPIError
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import ModelRequestParameters
+
+from ..errors import ChainLostError
+from ..profiles import ServerProfile
+from ..protocol.verdict import Expectation, Memory
+from .amnesia import Anchor, expect_input, setup_of
+from .answers import lost_instructions
+from .retries import is_refusal, says_lost
+from .settings import CHAIN, chain_of
+
+__all__ = ["Call"]
+
+
+@dataclass(kw_only=True)
+class Call:
+    """State of the copy of a model that serves one call.
+
+    Attributes:
+        given: Settings of the model and of the call.
+        job: The background response that is waited for; then nothing new is asked.
+        continues: What it is to continue: the id of a response, `"auto"`, or nothing.
+        replays: Nothing in the history counts as kept by the server.
+        setup: Digest of what is asked beside the messages.
+        anchor: The response to continue, where its token count can be compared.
+        expected: Token counts to expect, where the server is put to the proof: nobody sees the answer before.
+        retries: How often we send it again, where the SDK must not.
+        client: Sends it.
+        continued: The response that the last request named.
+    """
+
+    given: Mapping[str, Any]
+    job: ModelResponse | None = None
+    continues: str | None = None
+    replays: bool = False
+    setup: str | None = None
+    anchor: Anchor | None = None
+    expected: Expectation | None = None
+    retries: int = 0
+    client: AsyncOpenAI | None = None
+    continued: str | None = None
+
+    @property
+    def chains(self) -> bool:
+        """Whether the next request may name a response to continue."""
+        return self.continues is not None and not self.replays
+
+    def plan(
+        self,
+        messages: list[ModelMessage],
+        parameters: ModelRequestParameters,
+        *,
+        last: ModelResponse | None,
+        server: ServerProfile,
+        memory: Memory,
+        as_stock: bool,
+    ) -> None:
+        """Decide what to continue, and what to expect of the answer.
+
+        Args:
+            messages: The history, without the job.
+            parameters: What is asked beside it.
+            last: The newest answer of this server.
+            server: The server.
+            memory: What is known of it beyond that.
+            as_stock: Only the caller decides.
+        """
+        self.continues = chain_of(self.given, server, memory, as_stock=as_stock)
+        chaining = self.given.get("responses_chaining", "auto")
+        if self.continues == "auto" and not as_stock and chaining != "always":
+            self.setup = setup_of(parameters)
+            if last is not None:
+                self.anchor = Anchor.of(last, messages, self.setup, self.given)
+        if self.job is not None or self.continues is None:
+            return
+        unstored = self.given.get("openai_store") is False or (
+            last is not None and (last.provider_details or {}).get("store") is False
+        )
+        inherited = server.inherits_instructions and lost_instructions(messages)
+        unproven = server.state == "unknown" and memory.kind == "unknown"
+        asked_for = as_stock or chaining == "always" or self.given.get(CHAIN) is not None
+        if unproven and not asked_for and not unstored and not inherited:
+            self._put_to_proof(messages, parameters, memory)
+        else:
+            self.replays = unstored or inherited
+
+    def _put_to_proof(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters, memory: Memory
+    ) -> None:
+        """Continue a response where the token count will tell whether the server had it; replay elsewhere."""
+        if self.anchor is not None and memory.may_prove():
+            expected = expect_input(self.anchor, messages, parameters)
+            self.expected = expected if expected.separable else None
+        self.replays = self.expected is None
+
+    def may_replay(
+        self,
+        error: ModelAPIError,
+        last: ModelResponse | None,
+        server: ServerProfile,
+        memory: Memory,
+    ) -> bool:
+        """Whether the history sent in full may help after this error.
+
+        Raises:
+            ChainLostError: It would, if it were here.
+        """
+        if self.expected is not None and is_refusal(error):
+            memory.kind = "lost"  # it does not know the parameter, or not the id
+            return True
+        if self.continues is None or not says_lost(error):
+            return False
+        if self.given.get("responses_on_lost_state") == "raise":
+            return False
+        if not self.replays and last is not None:
+            return True
+        if self.continues == "auto":
+            return False
+        raise ChainLostError(
+            f'server "{server.name}" has lost {self.continues}, the response that these messages continue, and'
+            " what came before it is not in message_history=: start again without it",
+            response_id=self.continues,
+            server=server.name,
+        ) from error
+
+    def note(self, body: Mapping[str, Any]) -> None:
+        """Take note of what is sent."""
+        self.continued = body.get("previous_response_id")
