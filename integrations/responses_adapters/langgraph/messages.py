@@ -57,7 +57,8 @@ def ledger_entry(message: BaseMessage) -> Entry:
     """What the ledger keeps of a message."""
     own = role_of(message) in _CALLERS
     marked = STAMP in message.additional_kwargs and _marks(message).get(_EPHEMERAL) is True
-    return Entry(fingerprint(message), message.response_metadata.get(STAMP), own, marked)
+    stamp = message.response_metadata.get(STAMP)
+    return Entry(fingerprint(message), stamp if isinstance(stamp, Mapping) else None, own, marked)
 
 
 def _marks(message: BaseMessage) -> Mapping[str, Any]:

@@ -113,9 +113,9 @@ def last_response_id(messages: Sequence[BaseMessage]) -> str | None:
     """Id of the newest response among these messages, `None` if there is none."""
     for message in reversed(messages):
         if isinstance(message, AIMessage):
-            stamp = message.response_metadata.get(STAMP) or message.response_metadata
-            if isinstance(found := stamp.get("id"), str) and found:
-                return found
+            for told in (message.response_metadata.get(STAMP), message.response_metadata):
+                if isinstance(told, Mapping) and isinstance(found := told.get("id"), str) and found:
+                    return found
     return None
 
 

@@ -241,18 +241,19 @@ class Ledger:
 
     def _fits(self, stamp: Stamp, prefix: hmac.HMAC) -> bool:
         digest = stamp.get("digest")
-        return (
-            isinstance(stamp.get("id"), str)
-            and isinstance(digest, str)
-            and hmac.compare_digest(digest.encode(), _close(prefix.copy(), stamp).encode())
-        )
+        if not isinstance(stamp.get("id"), str) or not isinstance(digest, str):
+            return False
+        try:
+            return _same(digest, _close(prefix.copy(), stamp))
+        except (RecursionError, TypeError, ValueError):  # whoever wrote it, it was not us
+            return False
 
     def _find_base(self, seed: str | None) -> str | None:
         for _, stamp in reversed(self._answers):
             base, proof = stamp.get("base"), stamp.get("base_proof")
             if not isinstance(base, str) or not isinstance(proof, str):
                 continue
-            if hmac.compare_digest(proof.encode(), self._prove_base(base).encode()):
+            if _same(proof, self._prove_base(base)):
                 return base
         return None if self._answers else seed
 
@@ -261,6 +262,10 @@ class Ledger:
 
     def _short_digest(self, text: str) -> str:
         return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:16]
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode())
 
 
 def _close(mac: hmac.HMAC, stamp: Stamp) -> str:
