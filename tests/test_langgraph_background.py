@@ -272,7 +272,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
 from responses_adapters.langgraph import Background, ResponsesNode
 
-base_url, database, resume = sys.argv[1:]
+base_url, database, way, resume = sys.argv[1:]
 saver_type = PostgresSaver if database.startswith("postgresql") else SqliteSaver
 builder = StateGraph(MessagesState)
 node = ResponsesNode(
@@ -284,34 +284,46 @@ with saver_type.from_conn_string(database) as saver:
     saver.setup()
     graph = builder.compile(checkpointer=saver)
     update = None if resume == "yes" else {"messages": [HumanMessage("hi")]}
-    state = graph.invoke(update, {"configurable": {"thread_id": "1"}}, durability="sync")
-    print(state["messages"][-1].text)
+    config = {"configurable": {"thread_id": "1"}}
+    if way == "stream":
+        for chunk, _ in graph.stream(update, config, stream_mode="messages", durability="sync"):
+            print(chunk.text, end="", flush=True)
+    else:
+        print(graph.invoke(update, config, durability="sync")["messages"][-1].text)
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return str(tmp_path / "thread.db")
     return str(request.getfixturevalue("postgresql"))
 
 
+@pytest.mark.parametrize(
+    ("way", "database"),
+    [("invoke", "sqlite"), ("invoke", "postgresql"), ("stream", "postgresql")],
+    indirect=["database"],
+)
 @pytest.mark.responses_backend(patch=False)
 def test_a_killed_process_is_resumed_by_another_without_paying_twice(
-    responses_backend: Any, responses_server: Any, tmp_path: Path, database: str
+    way: str, responses_backend: Any, responses_server: Any, tmp_path: Path, database: str
 ) -> None:
-    responses_backend.background(seconds=100).reply("done")
+    responses_backend.background(seconds=100).pace(between=60).reply("all done")
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    command = [sys.executable, str(script), responses_server.base_url, database]
-    with subprocess.Popen([*command, "no"]) as worker:
+    command = [sys.executable, str(script), responses_server.base_url, database, way]
+    with subprocess.Popen([*command, "no"], stdout=subprocess.PIPE) as worker:
         deadline = time.monotonic() + 60
-        while polls(responses_backend) < 3 and time.monotonic() < deadline:
+        while way == "invoke" and polls(responses_backend) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
+        if way == "stream":
+            assert worker.stdout is not None
+            assert worker.stdout.read(3) == b"all"
         os.kill(worker.pid, signal.SIGKILL)
     responses_backend.clock.advance(200)
     output = subprocess.run(
         [*command, "yes"], capture_output=True, text=True, check=True, timeout=60
     )
-    assert output.stdout.strip() == "done"
+    assert output.stdout.strip() == "all done"
     assert len(responses_backend.creates) == 1
