@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -30,40 +31,42 @@ __all__ = [
 WORKER_HEADER = "x-worker"
 """Each request names the process that sent it."""
 
+ANY_TIME, ACCEPTANCE, POLL = OCCASIONS = ("any time", "acceptance", "poll")
+"""When workers are killed, one after the other."""
+
 
 class Gunman:
-    """A backend that kills the process whose job it has just accepted, before that hears of it.
+    """A backend that kills the process it has just heard from, before that hears of the answer.
 
     Attributes:
-        armed: The next job costs its worker's life.
-        shots: How many it has cost.
+        aim: What costs the next worker its life: a job that is accepted, or a poll for one that is known.
+        shots: How many each has cost.
         alive: Processes that may be killed.
         accepted: When each job was, by the id of its response.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.armed = False
-        self.shots = 0
+        self.aim: str | None = None
+        self.shots: Counter[str] = Counter()
         self.alive: set[int] = set()
         self.accepted: dict[str, float] = {}
 
     def handle(self, request: Request) -> Reply:
         """The backend's reply, which may find nobody any more."""
         reply = self.backend.handle(request)
-        if request.method == "POST" and request.path.endswith("/responses"):
+        if request.method == "POST":
             newest = self.backend.requests[-1].response_id
             if newest is not None:
                 self.accepted[newest] = time.monotonic()
-            self._shoot(int(request.headers[WORKER_HEADER]))
-        return reply
-
-    def _shoot(self, worker: int) -> None:
-        if self.armed and worker in self.alive:
-            self.armed = False
+        happened = ACCEPTANCE if request.method == "POST" else POLL
+        worker = int(request.headers[WORKER_HEADER])
+        if self.aim == happened and worker in self.alive:
+            self.aim = None
             self.alive.discard(worker)
             os.kill(worker, signal.SIGKILL)
-            self.shots += 1
+            self.shots[happened] += 1
+        return reply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,8 @@ class Plan:
         threads: Conversations.
         turns: Of each.
         workers: Processes at a time.
-        kills: How many are killed; every other kill waits until the server has accepted a job.
+        kills: How many are killed: at any time, when the server has accepted a job, and when it was asked for a
+            job whose id is saved, in turn.
         keys: Whether the server honours the Idempotency-Key; to PydanticAI it then keeps no conversations, as Valar.
         limit: Seconds until a thread counts as stuck.
         probes: Conversations held first, undisturbed, to measure with.
@@ -105,7 +109,7 @@ def run_to_the_end(
     """
     chance = random.Random(0)
     begun = time.monotonic()
-    at_random, next_kill = 0, begun + 1.0
+    next_kill = begun + 1.0
     crew = [start(slot) for slot in range(plan.workers)]
     try:
         while not (finished := done()) and time.monotonic() - begun < plan.limit:
@@ -115,14 +119,15 @@ def run_to_the_end(
                 if not worker.is_alive():
                     crew[slot] = start(slot)
             gunman.alive = {each.pid for each in crew if each.pid is not None}
-            left = plan.kills - at_random - gunman.shots - gunman.armed
-            if left > 0 and time.monotonic() > next_kill:
+            killed = gunman.shots.total()
+            if killed < plan.kills and gunman.aim is None and time.monotonic() > next_kill:
                 next_kill = time.monotonic() + chance.uniform(0.1, 0.8)
-                if at_random > gunman.shots + gunman.armed:
-                    gunman.armed = True
-                else:
+                occasion = OCCASIONS[killed % len(OCCASIONS)]
+                if occasion == ANY_TIME:
                     chance.choice(crew).kill()
-                    at_random += 1
+                    gunman.shots[occasion] += 1
+                else:
+                    gunman.aim = occasion
             time.sleep(0.02)
     finally:
         for worker in crew:
@@ -131,8 +136,7 @@ def run_to_the_end(
     return {
         "seconds": round(time.monotonic() - begun, 1),
         "in time": finished,
-        "killed at random": at_random,
-        "killed on acceptance": gunman.shots,
+        "kills": dict(gunman.shots),
     }
 
 

@@ -23,12 +23,11 @@ SOAKED: Final = {"soak_langgraph": "LangGraph", "soak_pydantic_ai": "PydanticAI"
 def killed_row(title: str, run: dict[str, Any]) -> dict[str, str]:
     """One campaign with killed workers."""
     window = run["milliseconds until a job is known"]
-    kills = f"{run['killed at random']} + {run['killed on acceptance']}"
     return {
         "": title,
         "turns": f"{run['threads']} · {run['turns'] // run['threads']}",
         "jobs": f"{run['jobs']:,}",
-        "kills: any time + on acceptance": kills,
+        "killed at any time, on acceptance, on a poll": ", ".join(map(str, run["kills"].values())),
         "turns lost or wrong": str(len(run["flaws"])),
         "saved jobs submitted again": str(run["known jobs submitted again"]),
         "unsaved jobs submitted again": str(
