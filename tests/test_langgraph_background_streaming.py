@@ -213,6 +213,20 @@ def test_a_stream_that_ends_before_it_names_its_response_may_run(
         list(graph(saver=InMemorySaver()).stream(QUESTION, THREAD, stream_mode="messages"))
 
 
+@pytest.mark.parametrize("after", [0, 5])
+async def test_an_error_in_the_stream_is_an_error_and_the_next_attempt_asks_again(
+    after: int, asynchronous: bool, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=0).error_event(message="Too hot", after=after).reply("x")
+    app = graph(saver=InMemorySaver())
+    with pytest.raises(ResponseFailedError, match="Too hot"):
+        await texts(app, QUESTION, asynchronous)
+    if after == 0:
+        responses_backend.reply("cool again")
+    said = await texts(app, None, asynchronous)
+    assert "".join(said) == ("x" if after else "cool again")
+
+
 @pytest.mark.parametrize("kind", ["parked", "pair"])
 def test_nobody_asks_for_events_that_nobody_stays_to_read(
     kind: str, responses_backend: Backend

@@ -302,7 +302,9 @@ class BackgroundClient(ResponsesClient):
         try:
             reply = self.submission.note(Reply(**run().result()))
         except _NotSubmittedError as refused:
-            return refused.reply, None
+            for stream in begun:
+                stream.close()
+            return replace(refused.reply, events=False), None
         return replace(reply, events=bool(begun)), begun[0] if begun else None
 
     def _sleep(self, seconds: float) -> None:
@@ -370,7 +372,9 @@ class AsyncBackgroundClient(AsyncResponsesClient):
         try:
             reply = self.submission.note(Reply(**await run()))
         except _NotSubmittedError as refused:
-            return refused.reply, None
+            for stream in begun:
+                await stream.close()
+            return replace(refused.reply, events=False), None
         return replace(reply, events=bool(begun)), begun[0] if begun else None
 
     async def _sleep(self, seconds: float) -> None:
