@@ -398,12 +398,15 @@ def test_an_answer_in_one_piece_where_a_stream_was_asked_for_is_told() -> None:
     assert found.profile.streams is False
 
 
-def test_a_made_up_previous_id_that_is_answered_all_the_same_is_told() -> None:
+def test_a_server_that_continues_what_never_was_has_to_prove_itself() -> None:
     answer = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Hello"})
 
     found = visit(Altering(served("generic"), b"00000000", answer))
 
-    assert verdict(found, "unknown previous id").finding == "not noticed"
+    assert verdict(found, "conversation state").finding.startswith("kept")
+    assert verdict(found, "unknown previous id").finding.startswith("not noticed")
+    assert verdict(found, "tool outputs").finding == "works along the chain"
+    assert found.profile.state == "unknown"
 
 
 def test_an_unknown_parameter_is_not_mistaken_for_a_lost_conversation() -> None:
@@ -465,17 +468,6 @@ def test_nothing_is_demanded_where_a_plain_request_is_answered() -> None:
     found = visit(served("generic"))
 
     assert ("demands" in found.measured, found.profile.demands) == (True, frozenset())
-
-
-def test_a_server_that_could_forget_without_any_sign_of_it_is_not_trusted() -> None:
-    backend = served("generic", lacks=frozenset({"usage"}), echo="null")
-    answer = Reply.json(200, {"id": "resp_1", "status": "completed", "output": "Hello"})
-
-    found = visit(Altering(backend, b"00000000", answer))
-
-    assert verdict(found, "conversation state").finding.startswith("kept")
-    assert verdict(found, "unknown previous id").finding.startswith("not noticed, and neither")
-    assert found.profile.state == "unknown"
 
 
 def test_short_messages_are_not_sent_where_nobody_can_tell_whether_they_are_read() -> None:

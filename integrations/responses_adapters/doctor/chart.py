@@ -187,6 +187,7 @@ class Chart:
         facts: Fields of `ServerProfile` as measured.
         tried: Parameters sent to see whether they are refused, and whether they were.
         shapes: Error shapes seen, with the status they came with.
+        careless: It continues responses that never were, so it has to prove each time that it keeps conversations.
         left: Paths of what the visit has made on the server, and whether it was to be stored.
     """
 
@@ -199,6 +200,7 @@ class Chart:
     facts: dict[str, Any] = field(default_factory=dict)
     tried: dict[str, bool] = field(default_factory=dict)
     shapes: dict[str, int] = field(default_factory=dict)
+    careless: bool = False
     left: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -208,10 +210,11 @@ class Chart:
 
     def diagnosed(self) -> ServerProfile:
         """The profile with what was measured in place of what was believed."""
+        facts = {**self.facts, "state": "unknown"} if self.careless else self.facts
         believed = dict.fromkeys(self.profile.refuses, True)
         refuses = frozenset(name for name, no in {**believed, **self.tried}.items() if no)
-        needs_key = self.facts.get("needs_key", self.keyed or self.profile.needs_key)
-        return replace(self.profile, **{**self.facts, "needs_key": needs_key, "refuses": refuses})
+        needs_key = facts.get("needs_key", self.keyed or self.profile.needs_key)
+        return replace(self.profile, **{**facts, "needs_key": needs_key, "refuses": refuses})
 
 
 Steps: TypeAlias = Generator[Call, Answer, list[Verdict]]

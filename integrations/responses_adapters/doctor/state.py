@@ -170,10 +170,8 @@ def _lost(chart: Chart) -> Steps:
     answer = yield create(chart, [say("user", "Hello")], previous_response_id=unknown)
     evidence = f"continued the made-up {unknown[:24]}…: {quote(answer)}"
     if answer.usable:
-        finding, good = "not noticed", False
-        if not chart.facts["echoes_previous_id"] and answer.tokens is None:
-            chart.facts["state"] = "unknown"
-            finding += ", and neither echo nor tokens would tell: everything is sent, every turn"
+        chart.careless = True
+        finding, good = "not noticed: only its counts can show that a conversation is gone", False
     elif answer.failure.lost_response:
         finding, good = "recognised; a full replay repairs it", True
     else:
