@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, NotRequired, TypeVar
 
 import pydantic.v1
 import pytest
+from annotated_types import Ge
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict, Unpack
 
@@ -24,6 +25,8 @@ from responses_adapters.tools import (
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from somewhere import Later
 
 
 def call(name: str, arguments: str) -> dict[str, Any]:
@@ -460,3 +463,57 @@ def test_a_model_of_pydantic_v1_is_read_and_gives_itself_back() -> None:
 def test_a_model_of_pydantic_v1_says_what_does_not_fit() -> None:
     with pytest.raises(ToolError, match=r"near\.0\.city: field required"):
         OutputFormat(Place).parse('{"city": "Graz", "near": [{"near": []}]}')
+
+
+def test_what_python_or_pydantic_cannot_read_is_refused_by_name():
+    with pytest.raises(ToolConversionError, match="max has no signature that Python can read"):
+        to_responses_tool(max)
+
+    def odd(amount: 5) -> None: ...  # type: ignore[valid-type]
+
+    with pytest.raises(ToolConversionError, match="odd: Unable to generate"):
+        to_responses_tool(odd)
+
+
+def test_a_name_that_is_bound_later_hides_no_other_annotation():
+    def price(amount: int) -> Later:
+        return late
+
+    assert shown(price)["amount"] == {"type": "integer"}
+    late = 1
+
+
+def test_a_parameters_own_words_win_over_the_docstrings():
+    def book(
+        room: Annotated[str, Field(description="Which room.")],
+        nights: Annotated[int, Ge(1), "How many."],
+        guests: Annotated[int, Ge(1)],
+    ) -> None:
+        """Book.
+
+        Args:
+            room: Never shown.
+            nights: Never shown either.
+            guests: Shown.
+        """
+
+    assert [each["description"] for each in shown(book).values()] == [
+        "Which room.",
+        "How many.",
+        "Shown.",
+    ]
+
+
+def test_what_a_type_says_of_its_fields_is_shown():
+    class Options(TypedDict):
+        size: NotRequired[Annotated[int, Ge(1), "How large."]]
+        depth: Annotated[int, Ge(1)]
+        name: str
+
+    @dataclasses.dataclass
+    class Order:
+        count: Annotated[int, "How many."]
+
+    assert shown(Options)["size"]["description"] == "How large."
+    assert shown(Order)["count"]["description"] == "How many."
+    assert "description" not in to_responses_tool(Order)
