@@ -246,6 +246,20 @@ async def test_whatever_is_wrapped_around_create_stays_around_it(monkeypatch: An
     assert asked == ["m"]
 
 
+async def test_what_is_replaced_on_the_client_stays_replaced(monkeypatch: Any) -> None:
+    asked: list[str] = []
+
+    async def replaced(response_id: str) -> None:
+        asked.append(response_id)
+
+    client = sdk(answers(b'{"output": []}'))
+    monkeypatch.setattr(client.responses, "retrieve", replaced)
+    await lean(client).responses.retrieve("resp_1")
+    assert asked == ["resp_1"]
+    monkeypatch.setattr(client.responses, "create", replaced)
+    assert lean(client) is client
+
+
 async def test_a_key_that_the_caller_changes_is_the_one_that_is_sent() -> None:
     keys: list[str] = []
 

@@ -23,6 +23,7 @@ __all__ = [
     "check_http",
     "held_async_client",
     "held_client",
+    "never_left",
 ]
 
 Http: TypeAlias = Literal["httpx", "aiohttp"]
@@ -33,6 +34,23 @@ HTTP_LIBRARY: Final[Any] = sys.modules[
 ]
 """The HTTP library of the installed SDK: httpx2 since openai 3, httpx before."""
 
+
+_REFUSED: Final = frozenset(
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "UnsupportedProtocol",
+        # of aiohttp
+        "ClientConnectorError",
+        "ConnectionTimeoutError",
+        "InvalidURL",
+    }
+)
+"""Exceptions, and what they are derived from, that are raised before a byte has left."""
+
+_MISNAMED: Final = frozenset({"ClientConnectionError", "ConnectionTimeoutError"})
+"""Exceptions of aiohttp that the SDK's transport calls time-outs of another kind: any lost connection, for one."""
 
 _LONGEST_ERROR: Final = 2**20
 """Bytes of the body of an error, which the SDK reads whole."""
@@ -58,9 +76,45 @@ def async_client(http: Http = "httpx", **options: Any) -> Any:
         http: What sends the requests; either way it is a client of the SDK's HTTP library.
         **options: Of that library's `AsyncClient`.
     """
-    kind: Any = openai.DefaultAioHttpClient if http == "aiohttp" else openai.DefaultAsyncHttpxClient
+    kind: Any = _aiohttp_client() if http == "aiohttp" else openai.DefaultAsyncHttpxClient
     hooks = {"response": [_bound_error_async]}
     return kind(**{"verify": _ssl_context(), "event_hooks": hooks, **options})
+
+
+@functools.cache
+def _aiohttp_client() -> Any:
+    """The SDK's client over aiohttp, with the exceptions that httpx would have raised."""
+    base: Any = openai.DefaultAioHttpClient
+
+    class AiohttpClient(base):  # type: ignore[misc]
+        async def send(self, request: Any, **options: Any) -> Any:
+            try:
+                return await super().send(request, **options)
+            except HTTP_LIBRARY.TimeoutException as error:
+                cause = error.__cause__
+                if _names(cause).isdisjoint(_MISNAMED):
+                    raise
+                refused = not _REFUSED.isdisjoint(_names(cause))
+                kind = HTTP_LIBRARY.ConnectTimeout if refused else HTTP_LIBRARY.ReadError
+                raise kind(str(error), request=request) from cause
+
+    return AiohttpClient
+
+
+def _names(error: BaseException | None) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def never_left(error: openai.APIError) -> bool:
+    """Whether the request of this error certainly did not reach the server, so that it may be sent again.
+
+    The SDK's aiohttp transport calls any lost connection a `ConnectTimeout`: what aiohttp said is its cause.
+    """
+    cause = error.__cause__
+    below = getattr(cause, "__cause__", None)
+    if type(below).__module__.partition(".")[0] == "aiohttp":
+        cause = below
+    return not _REFUSED.isdisjoint(_names(cause))
 
 
 class Held:
@@ -75,8 +129,8 @@ class Held:
 
 
 _held: weakref.WeakValueDictionary[Hashable, Held] = weakref.WeakValueDictionary()
-_guards: dict[Hashable, AsyncGenerator[None]] = {}
-"""They keep clients from being collected open: the sockets would complain before anybody could close them."""
+_guards: dict[int, tuple[Any, AsyncGenerator[None]]] = {}
+"""Open clients by their id, and what closes them with their loop. They keep clients from being collected open: the sockets would complain before anybody could close them."""
 
 
 def held_client(account: Hashable) -> Held:
@@ -95,36 +149,52 @@ def held_async_client(account: Hashable, http: Http = "httpx") -> Held:
 
     A pooled connection must not outlive the loop that opened it: the client is closed when the loop ends.
     """
-    loop = asyncio.get_running_loop()
-    key = (loop, account, http)
+    key = (asyncio.get_running_loop(), account, http)
     held = _held.get(key)
     if held is None:
-        client = async_client(http)
-        held = _held[key] = Held(client)
-        guard = _guards[key] = _close_with_loop(key, client)
-        with contextlib.suppress(StopIteration):
-            guard.asend(None).send(None)  # up to the yield: from here on the loop knows it
-        weakref.finalize(held, _close_soon, loop, guard)
+        held = _held[key] = hold(async_client(http))
     return held
 
 
-async def _close_with_loop(key: Hashable, client: Any) -> AsyncGenerator[None]:
+def hold(client: Any) -> Held:
+    """Keep an asynchronous client open until nobody holds it any more, or the running event loop ends."""
+    loop, key = asyncio.get_running_loop(), id(client)
+    held = Held(client)
+    guard = _close_with_loop(client)
+    _guards[key] = client, guard
+    with contextlib.suppress(StopIteration):
+        guard.asend(None).send(None)  # up to the yield: from here on the loop knows it
+    weakref.finalize(held, _close_soon, loop, key)
+    return held
+
+
+async def release(held: Held) -> None:
+    """Close what is held, on its own event loop."""
+    await _finish(id(held.client))
+
+
+async def _close_with_loop(client: Any) -> AsyncGenerator[None]:
     """Hold the client open until the loop finishes its asynchronous generators; nothing else tells of its end."""
     try:
         yield
     finally:
-        _guards.pop(key, None)
+        _guards.pop(id(client), None)
         await client.aclose()
 
 
-def _close_soon(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None]) -> None:
+def _close_soon(loop: asyncio.AbstractEventLoop, key: int) -> None:
     """Close what nobody holds any more; whoever collects garbage may be another thread."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and closed it
-        loop.call_soon_threadsafe(lambda: loop.create_task(_finish(guard)))
+    try:
+        loop.call_soon_threadsafe(lambda: loop.create_task(_finish(key)))
+    except RuntimeError:  # the loop has ended, and closed it if it ended well
+        _guards.pop(key, None)
 
 
-async def _finish(guard: AsyncGenerator[None]) -> None:
-    await guard.aclose()
+async def _finish(key: int) -> None:
+    # Not the generator: its loop may be about to finish it, too, and closing a client twice does no harm.
+    client, _ = _guards.pop(key, (None, None))
+    if client is not None:
+        await client.aclose()
 
 
 def _bound_error(response: Any) -> None:

@@ -7,7 +7,7 @@ Open Responses. Everything but the reading of bytes is pure and shared by both w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
@@ -18,6 +18,7 @@ from ..errors import ResponseTooLargeError
 from ..profiles import ServerProfile, find_server
 from .dialect import ANY_READER, Reader
 from .gauge import Gauge
+from .http_clients import Held, hold, release
 from .reading import Limits
 from .translation import Call, Frame, Frames, refusal
 
@@ -97,7 +98,7 @@ def pool_transport(
 
     A connection cannot be used from another loop than the one that opened it, nor closed after that loop has
     ended. So every loop gets its own client, which is closed when the loop shuts down its async generators
-    (`asyncio.run` does), or by `aclose()`; the next request opens a new one. Redirects are answers: a key
+    (`asyncio.run` does), when nobody holds the transport any more, or by `aclose()`; the next request opens a new one. Redirects are answers: a key
     is never sent on to wherever they lead.
 
     Args:
@@ -144,8 +145,7 @@ class _Pool:
         self._make_client = make_client
         self._make_async_client = make_async_client
         self._client: Any = None
-        self.clients: dict[asyncio.AbstractEventLoop, Any] = {}
-        self._guards: dict[asyncio.AbstractEventLoop, AsyncGenerator[None]] = {}
+        self.clients: dict[asyncio.AbstractEventLoop, Held] = {}
 
     def handle_request(self, request: Any) -> Any:
         if self._client is None:
@@ -153,7 +153,7 @@ class _Pool:
         return self._client.send(request, stream=True, follow_redirects=False)
 
     async def handle_async_request(self, request: Any) -> Any:
-        client = await self._client_of(asyncio.get_running_loop())
+        client = self._held(asyncio.get_running_loop()).client
         return await client.send(request, stream=True, follow_redirects=False)
 
     def close(self) -> None:
@@ -162,30 +162,17 @@ class _Pool:
             self._client = None
 
     async def aclose(self) -> None:
-        guard = self._guards.get(asyncio.get_running_loop())
-        if guard is not None:
-            await guard.aclose()
+        held = self.clients.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await release(held)
 
-    async def _client_of(self, loop: asyncio.AbstractEventLoop) -> Any:
-        if (client := self.clients.get(loop)) is not None:
-            return client
-        for ended in [known for known in self.clients if known.is_closed()]:
-            del self.clients[ended], self._guards[ended]
-        # Set before the first await: another task of this loop must not open a second pool.
-        client = self.clients[loop] = self._make_async_client()
-        guard = self._guards[loop] = self._close_with(loop, client)
-        await anext(guard)
-        return client
-
-    async def _close_with(
-        self, loop: asyncio.AbstractEventLoop, client: Any
-    ) -> AsyncGenerator[None]:
-        """Hold the client open until the loop shuts down its async generators."""
-        try:
-            yield
-        finally:
-            del self.clients[loop], self._guards[loop]
-            await client.aclose()
+    def _held(self, loop: asyncio.AbstractEventLoop) -> Held:
+        held = self.clients.get(loop)
+        if held is None or held.client.is_closed:
+            for ended in [known for known in self.clients if known.is_closed()]:
+                del self.clients[ended]
+            held = self.clients[loop] = hold(self._make_async_client())
+        return held
 
 
 class _Through:

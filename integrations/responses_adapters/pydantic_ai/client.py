@@ -45,18 +45,19 @@ def lean(
     max_retries: int | None = None,
     on_send: Callable[[Event], None] | None = None,
 ) -> AsyncOpenAI:
-    """The client with a lighter `responses.create`, unless something is wrapped around that.
+    """The client with a lighter `responses.create`, unless somebody has replaced or wrapped that.
 
     Args:
         client: Everything is sent through it.
         max_retries: How often the SDK itself sends a create request again; by default as often as the client says.
         on_send: Sees the body of each create request.
     """
-    if hasattr(client.responses.create, "__wrapped__"):
+    own = client.responses
+    if "create" in vars(own) or hasattr(own.create, "__wrapped__"):
         return client if max_retries is None else client.with_options(max_retries=max_retries)
     twin = copy.copy(client)
     # A cached property of the SDK's.
-    vars(twin)["responses"] = _Responses(client, max_retries, on_send or _ignore)
+    vars(twin)["responses"] = _Responses(own, max_retries, on_send or _ignore)
     return twin
 
 
@@ -65,9 +66,9 @@ def _ignore(_: Event) -> None: ...
 
 class _Responses(AsyncResponses):
     def __init__(
-        self, client: AsyncOpenAI, max_retries: int | None, on_send: Callable[[Event], None]
+        self, own: AsyncResponses, max_retries: int | None, on_send: Callable[[Event], None]
     ) -> None:
-        super().__init__(client)
+        vars(self).update(vars(own))  # with what has been replaced on it
         self._max_retries = max_retries
         self._on_send = on_send
 
