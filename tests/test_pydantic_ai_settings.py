@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any, get_type_hints
 
 import httpx2
-import openai
 import pytest
 from openai.types.responses import response_create_params as create_params
 from pydantic_ai import Agent
