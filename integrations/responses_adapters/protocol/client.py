@@ -20,26 +20,12 @@ from ..errors import ResponseTooLargeError
 from .advice import advise, quotes_header
 from .exchange import exchange
 from .gauge import Gauge
-from .http_clients import HTTP_LIBRARY
+from .http_clients import HTTP_LIBRARY, never_left
 from .reading import Limits, read_json, without_surrogates
 from .sse import EventReader
 from .turn import Command, Emit, Event, Outcome, Receive, Reply, Send, Sleep, Turn
 
 __all__ = ["AsyncResponsesClient", "ResponsesClient"]
-
-_REFUSED: Final = frozenset(
-    {
-        "ConnectError",
-        "ConnectTimeout",
-        "PoolTimeout",
-        "UnsupportedProtocol",
-        # of aiohttp
-        "ClientConnectorError",
-        "ConnectionTimeoutError",
-        "InvalidURL",
-    }
-)
-"""Exceptions, and what they are derived from, that are raised before a byte has left."""
 
 _STREAM: Final = openai.Stream[Any]
 
@@ -117,20 +103,8 @@ class _Driver(Generic[ClientT]):
             )
         if quotes_header(error.__cause__):
             return Reply(None, error=advised)
-        delivery: Literal["refused", "unknown"] = "refused" if _never_left(error) else "unknown"
+        delivery: Literal["refused", "unknown"] = "refused" if never_left(error) else "unknown"
         return Reply(None, sent=sent, error=advised, delivery=delivery)
-
-
-def _never_left(error: openai.APIError) -> bool:
-    """Whether the request certainly did not reach the server.
-
-    The SDK's aiohttp transport calls any lost connection a `ConnectTimeout`: what aiohttp said is its cause.
-    """
-    cause = error.__cause__
-    below = getattr(cause, "__cause__", None)
-    if type(below).__module__.partition(".")[0] == "aiohttp":
-        cause = below
-    return not _REFUSED.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
 
 
 def _answered(response: Any, content: bytes | None) -> Reply:

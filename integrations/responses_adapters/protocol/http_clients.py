@@ -49,9 +49,6 @@ _REFUSED: Final = frozenset(
 )
 """Exceptions, and what they are derived from, that are raised before a byte has left."""
 
-_MISNAMED: Final = frozenset({"ClientConnectionError", "ConnectionTimeoutError"})
-"""Exceptions of aiohttp that the SDK's transport calls time-outs of another kind: any lost connection, for one."""
-
 _LONGEST_ERROR: Final = 2**20
 """Bytes of the body of an error, which the SDK reads whole."""
 
@@ -92,13 +89,17 @@ def _aiohttp_client() -> Any:
                 return await super().send(request, **options)
             except HTTP_LIBRARY.TimeoutException as error:
                 cause = error.__cause__
-                if _names(cause).isdisjoint(_MISNAMED):
+                if isinstance(error, HTTP_LIBRARY.ReadTimeout) or not _is_aiohttp(cause):
                     raise
                 refused = not _REFUSED.isdisjoint(_names(cause))
                 kind = HTTP_LIBRARY.ConnectTimeout if refused else HTTP_LIBRARY.ReadError
                 raise kind(str(error), request=request) from cause
 
     return AiohttpClient
+
+
+def _is_aiohttp(error: BaseException | None) -> bool:
+    return type(error).__module__.partition(".")[0] == "aiohttp"
 
 
 def _names(error: BaseException | None) -> set[str]:
@@ -111,8 +112,7 @@ def never_left(error: openai.APIError) -> bool:
     The SDK's aiohttp transport calls any lost connection a `ConnectTimeout`: what aiohttp said is its cause.
     """
     cause = error.__cause__
-    below = getattr(cause, "__cause__", None)
-    if type(below).__module__.partition(".")[0] == "aiohttp":
+    if _is_aiohttp(below := getattr(cause, "__cause__", None)):
         cause = below
     return not _REFUSED.isdisjoint(_names(cause))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,8 +18,10 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from ..endpoints import resolve_endpoint
-from ..errors import UnsupportedByServerError
+from ..errors import ConfigurationError, UnsupportedByServerError
 from ..profiles import ServerProfile, find_server
+from ..protocol.advice import bare
+from ..protocol.http_clients import Http, async_client, check_http
 from ..protocol.reading import Limits
 from ..protocol.transport import (
     Variables,
@@ -52,6 +53,8 @@ class ResponsesProvider(OpenAICompatibleProvider):
         server: A known name (`"aleph-alpha"`, `"orq"` …) or a `ServerProfile`; by default the address decides.
         base_url: Address of the API. Default: the server's environment variable, then its public address.
         api_key: Key. Default: the server's environment variable.
+        http: What sends the requests: `"httpx"`, or `"aiohttp"` (the extra of that name), which takes a fraction of the CPU
+            time.
         http_client: A client of yours to send through; it is left open and serves the event loops you say it serves.
         variables: Secret template variables, or a function that gives them, added to each create request to this
             address. They never enter settings, messages or histories.
@@ -60,6 +63,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
     Raises:
         UnknownServerError: No server has that name.
         ConfigurationError: The server has no public address and none was given, or it needs a key and has none.
+        MissingExtraError: aiohttp is to send, and not installed.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         *,
         base_url: str | None = None,
         api_key: str | None = None,
+        http: Http = "httpx",
         http_client: httpx2.AsyncClient | None = None,
         variables: Variables | None = None,
         max_response_bytes: int = Limits().total,
@@ -75,7 +80,13 @@ class ResponsesProvider(OpenAICompatibleProvider):
         endpoint = resolve_endpoint(server, base_url=base_url, api_key=api_key)
         self.server: ServerProfile = endpoint.profile
         self._users = 0
-        self._pool = None if http_client else pool_transport(make_async_client=_client)
+        check_http(http)
+        if http_client is not None and http != "httpx":
+            raise ConfigurationError(
+                f"http={http!r} says what to make a client of, and one was given already: leave out one of the two"
+            )
+        open_client = partial(async_client, http, timeout=_TIMEOUT, limits=_LIMITS)
+        self._pool = None if http_client else pool_transport(make_async_client=open_client)
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
             api_key=endpoint.api_key or _PLACEHOLDER_KEY,
@@ -211,8 +222,15 @@ def translated(
         taken = {
             name: getattr(client, name) for name in ("cookies", "headers", "params", "timeout")
         }
-    outer: httpx2.AsyncClient = import_module(library).AsyncClient(transport=transport, **taken)
+    outer: httpx2.AsyncClient = import_module(library).AsyncClient(
+        transport=transport, event_hooks={"response": [_forget_headers]}, **taken
+    )
     return outer
+
+
+async def _forget_headers(response: Any) -> None:
+    """Keep the key out of whatever holds the response later, such as the error of a stream that breaks off."""
+    response.request = bare(response.request)
 
 
 def _annotate(server: str, body: Mapping[str, Any]) -> None:
@@ -227,16 +245,6 @@ def _annotate(server: str, body: Mapping[str, Any]) -> None:
     )
 
 
-def _client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, verify=_trust())
-
-
 def _json(response: httpx2.Response) -> dict[str, Any]:
     body = response.json() if "json" in response.headers.get("content-type", "") else response.text
     return body if isinstance(body, dict) else {"status": body}
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The certificates to trust, loaded once a process: that takes longer than the rest of a client."""
-    return httpx2.create_ssl_context()

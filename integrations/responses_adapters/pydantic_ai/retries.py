@@ -18,6 +18,7 @@ from pydantic_ai.exceptions import (
 
 from ..protocol.advice import advise
 from ..protocol.failure import read_failure
+from ..protocol.http_clients import never_left
 
 __all__ = ["advised", "is_failed_poll", "is_refusal", "retry_delay", "says_lost"]
 
@@ -44,7 +45,7 @@ def retry_delay(error: ModelAPIError, attempt: int) -> float | None:
         attempt: Its number, from 0.
     """
     if isinstance(error, ModelConnectionError):
-        return _backoff(attempt) if error.phase in _UNSENT else None
+        return _backoff(attempt) if _is_unsent(error) else None
     if not isinstance(error, ModelHTTPError) or isinstance(error, ModelQuotaExceededError):
         return None
     refused = error.status_code in _REFUSED and not error.in_stream
@@ -65,10 +66,16 @@ def is_refusal(error: ModelAPIError) -> bool:
     return isinstance(error, ModelHTTPError) and error.status_code in {400, 404, 422}
 
 
+def _is_unsent(error: ModelConnectionError) -> bool:
+    """Whether the request certainly did not reach the server; upstream's word is not enough over aiohttp."""
+    cause = error.__cause__
+    return never_left(cause) if isinstance(cause, APIError) else error.phase in _UNSENT
+
+
 def _may_have_been_accepted(error: ModelAPIError) -> bool:
     """Whether the server may be doing the work although no answer came."""
     if isinstance(error, ModelConnectionError):
-        return error.phase not in _UNSENT
+        return not _is_unsent(error)
     return isinstance(error, ModelHTTPError) and error.status_code in {408, 504}
 
 
