@@ -90,5 +90,15 @@ class TestOpenAI(OnFake):
 
 class TestAlephAlpha(OnFake):
     server = "aleph-alpha"
-    supports_image_tool_message = False  # takes text alone as the output of a tool
+    supports_image_inputs = False  # its schema has text alone, in messages and in outputs of tools
+    supports_image_urls = False
+    supports_pdf_inputs = False
+    supports_audio_inputs = False
+    supports_image_tool_message = False
     supports_pdf_tool_message = False
+
+
+class TestOrq(OnFake):
+    server = "orq"  # what a tool returns beside text is sent in a message
+    supports_json_mode = False
+    supports_audio_inputs = False

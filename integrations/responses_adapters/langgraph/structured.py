@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
 
 from ..errors import ToolError
 from ..tools import OutputFormat
@@ -33,10 +34,7 @@ def bind_schema(
         strict: As in `bind_tools`.
     """
     shape = OutputFormat(schema, strict="auto" if strict is None else strict)
-    # For traces; as a tool, since LangChain cannot convert every class itself (`NotRequired` fails).
-    wire = shape.tool.definition()
-    described = {key: wire[key] for key in ("name", "description", "parameters") if key in wire}
-    note = {"kwargs": {"method": method, "strict": strict}, "schema": described}
+    note = {"kwargs": {"method": method, "strict": strict}, "schema": _for_traces(schema, shape)}
     if method == "function_calling":
         bound = model.bind_tools(
             [shape.tool],
@@ -61,6 +59,15 @@ def with_parser(
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def _for_traces(schema: Any, shape: OutputFormat) -> dict[str, Any]:
+    """The schema as LangChain shows it in traces; as it goes over the wire where LangChain cannot convert it."""
+    try:
+        return convert_to_json_schema(schema)
+    except Exception:  # noqa: BLE001 - it raises whatever it meets: `NotRequired` is a TypeError
+        parameters: dict[str, Any] = shape.tool.definition()["parameters"]
+        return {"title": shape.tool.original_name, **parameters}
 
 
 def _text(message: AIMessage) -> str:
