@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -26,6 +26,7 @@ from .background import Background, Submission
 from .bound_tools import BoundTools, ToolCache
 from .call import Call, ChatContextLengthError, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
+from .headers import HiddenHeaders, shown
 from .hints import refuse_unknown
 from .messages import conversation_items, ledger_entry, lift_instructions
 from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body, given_options
@@ -34,7 +35,7 @@ from .structured import Method, bind_schema, with_parser
 __all__ = ["ChatResponses"]
 
 
-class ChatResponses(RequestOptions, BaseChatModel):
+class ChatResponses(RequestOptions, HiddenHeaders):
     """Chat with any server that speaks the Responses API.
 
     Every answer carries a stamp of the messages that the server has seen. A later call with those messages, unedited,
@@ -95,7 +96,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
     poll_interval: float = 2.0
     poll_timeout: float | None = 600.0
     max_response_bytes: int = Limits().total
-    default_headers: dict[str, str] | None = None
+    default_headers: dict[str, SecretStr] | None = None
     client: Any = None
     async_client: Any = None
     http: Http = "httpx"
@@ -155,7 +156,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         return OwnClients(
             endpoint,
             stamp_secret=secret,
-            default_headers=self.default_headers,
+            default_headers=shown(self.default_headers),
             http=self.http,
             http_client=self.http_client,
             http_async_client=self.http_async_client,
@@ -352,7 +353,7 @@ class ChatResponses(RequestOptions, BaseChatModel):
         connection = self._connection
         chaining = options.pop("chaining", self.chaining)
         seed = options.pop("previous_response_id", None)
-        headers = options.pop("extra_headers", None)
+        headers = shown(options.pop("extra_headers", None))
         full_instructions = "\n\n".join(texts) or None
         model = options.pop("model", self.model)
         body = create_body(model, self, options, tools=tools)

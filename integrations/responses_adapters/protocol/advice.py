@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import openai
@@ -10,7 +10,7 @@ import openai
 from ..endpoints import without_user
 from .failure import Failure, read_failure
 
-__all__ = ["advise", "quotes_header"]
+__all__ = ["advise", "bare", "quotes_header"]
 
 ErrorT = TypeVar("ErrorT", bound=openai.APIError)
 
@@ -19,6 +19,9 @@ def advise(
     error: ErrorT, *, base_url: str, model: str | None = None, api_key_env: str | None = None
 ) -> ErrorT:
     """The same error, saying what happened, where, and what to do about it.
+
+    The request that it holds loses its headers: errors are logged, sent to other processes and kept, and the key is
+    among them.
 
     Args:
         error: What the SDK raised.
@@ -43,6 +46,7 @@ def advise(
             message = f"{url} did not answer in time{reason}: raise timeout=, or try again"
         else:
             message = f"cannot reach {url}{reason}: is the server running, and base_url= right?"
+    _drop_headers(error)
     # Not copy.copy: it calls the constructor, whose arguments differ from class to class.
     advised = type(error).__new__(type(error))
     advised.__dict__.update(error.__dict__)
@@ -50,6 +54,26 @@ def advise(
     advised.args = (message,)
     advised.__cause__ = None if quotes_header(error.__cause__) else error.__cause__
     return advised
+
+
+def bare(request: Any) -> Any:
+    """The request without its headers."""
+    return type(request)(request.method, request.url, content=request.content)
+
+
+def _drop_headers(error: openai.APIError) -> None:
+    error.request = request = bare(error.request)
+    response: Any = getattr(error, "response", None)
+    holders: list[Any] = [] if response is None else [response]
+    below = error.__cause__ or error.__context__
+    while below is not None:
+        holders.append(below)
+        below = below.__cause__ or below.__context__
+    for holder in holders:
+        if getattr(holder, "_request", None) is not None:  # of either HTTP library
+            holder.request = request
+    if response is not None:
+        response.next_request = None  # where a redirect would lead, headers included
 
 
 def _reason(cause: BaseException | None) -> str:
