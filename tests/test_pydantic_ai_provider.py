@@ -79,6 +79,21 @@ def test_leaving_the_model_closes_its_connections_once_nobody_uses_them() -> Non
         assert asyncio.run(run(server.base_url)) == [1, 0, 1]
 
 
+def test_a_model_collected_while_its_event_loop_is_idle_leaves_nothing_open() -> None:
+    backend = Backend()
+    backend.on().reply("Hi.").always()
+
+    async def ask_five_times(base_url: str) -> None:
+        agent = Agent(ResponsesModel("gpt-4.1", base_url=base_url))
+        await asyncio.gather(*(agent.run("Hello") for _ in range(5)))
+
+    with ResponsesServer(backend) as server, asyncio.Runner() as runner:
+        for _ in range(2):
+            runner.run(ask_five_times(server.base_url))
+            gc.collect()  # an open socket would warn, here or below
+    gc.collect()
+
+
 def test_concurrent_first_requests_share_one_pool() -> None:
     backend = Backend()
     for _ in range(8):

@@ -374,7 +374,7 @@ class ResponsesModel(OpenAIResponsesModel):
             return given
         headers = call.given.get("extra_headers", {})
         name = None
-        if self.server.honours_idempotency_key and not call.chains:
+        if self.server.honours_idempotency_key and (call.continues != "auto" or call.replays):
             name = name_request(self.model_name, messages, call.given, parameters)
         key = {"Idempotency-Key": new_key(name), **headers}
         return cast("ModelSettings", {**(given or {}), "extra_headers": key})
