@@ -303,12 +303,6 @@ def _canned_agent(url: str) -> Agent:
     return Agent(FunctionModel(answer, stream_function=stream))
 
 
-def _aio() -> Any:
-    from openai import DefaultAioHttpClient
-
-    return DefaultAioHttpClient()
-
-
 CONTENDERS: dict[str, Callable[[str], Any]] = {
     "ChatOpenAI": lambda url: Chat(_chat_openai(url)),
     "ChatResponses": lambda url: Chat(_chat_responses(url)),
@@ -325,7 +319,7 @@ CONTENDERS: dict[str, Callable[[str], Any]] = {
     "LangGraph alone": lambda url: Graph(_function_node(_canned_chat(url))),
     "OpenAIResponsesModel": _stock_agent,
     "ResponsesModel": _our_agent,
-    "ResponsesModel, aiohttp": lambda url: _our_agent(url, http_client=_aio()),
+    "ResponsesModel, aiohttp": lambda url: _our_agent(url, http="aiohttp"),
     "PydanticAI alone": _canned_agent,
 }
 """By name, as the tables call them: made from the address of a scenario."""

@@ -1,6 +1,6 @@
 """How fast the package is beside its peers, on one canned server, in one run: a table of figures and targets.
 
-    python tests/benchmarks/speed.py [--json FILE] [--only WORD] [--rounds N]
+    python tests/benchmarks/speed.py [--json FILE] [--only SECTION] [--rounds N]
 
 Turns are compared by executed bytecodes, which repeat exactly on one interpreter, and by CPU time; streams, loops and
 threads by CPU time, which varies by some 15 %. It runs in `.venv-bench`, made on the first run.
@@ -23,10 +23,11 @@ if Path(sys.prefix) != VENV and "--here" not in sys.argv:
 import argparse
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from statistics import median
+from typing import Any
 
 from measure import ROUNDS, Bench, bend, quiet, ratio, slope
 from rich.console import Console
@@ -275,36 +276,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--only", default="", help="the sections whose name holds this")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures there, after each section"
+    )
+    parser.add_argument(
+        "--only", default="", help="only this section; a file keeps what it has of the others"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument(
         "--here", action="store_true", help="in this virtualenv, not in .venv-bench"
     )
     given = parser.parse_args()
     quiet()
-    figures: list[Figure] = []
+    found: dict[str, list[dict[str, Any]]] = {}
+    if given.json and given.json.exists() and given.only:
+        found = json.loads(given.json.read_text())["sections"]
     console = Console(width=120)
     with Bench() as bench:
         for section in SECTIONS:
-            if given.only in section.__name__:
-                with console.status(f"{section.__doc__}"):
-                    figures += section(bench, given.rounds)
-    table = Table("measure", "against", "by", "transport", "target", "measured", "")
+            if given.only not in section.__name__:
+                continue
+            figures = list(section(bench, given.rounds))
+            console.print(table(figures, title=section.__doc__))
+            found[section.__name__] = [
+                {**asdict(each), "verdict": each.verdict} for each in figures
+            ]
+            if given.json:
+                facts = {
+                    "python": platform.python_version(),
+                    "packages": {name: version(name) for name in PACKAGES},
+                    "rounds": given.rounds,
+                    "sections": {each.__name__: found.get(each.__name__, []) for each in SECTIONS},
+                }
+                given.json.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def table(figures: Iterable[Figure], *, title: str | None) -> Table:
+    """What was measured, beside what it has to reach."""
+    made = Table(
+        "measure", "against", "by", "transport", "target", "measured", "", title=title, width=118
+    )
     for each in figures:
         bound = f"{'≥' if each.least else '≤'} {each.target:g}"
         value = f"{each.value:.3f}" if abs(each.value) < 10 else f"{each.value:.0f}"
-        row = (each.measure, each.against, each.by, each.transport, bound, value, each.verdict)
-        table.add_row(*row)
-    console.print(table)
-    if given.json:
-        facts = {
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in PACKAGES},
-            "rounds": given.rounds,
-            "figures": [{**asdict(each), "verdict": each.verdict} for each in figures],
-        }
-        given.json.write_text(json.dumps(facts, indent=2) + "\n")
+        made.add_row(
+            each.measure, each.against, each.by, each.transport, bound, value, each.verdict
+        )
+    return made
 
 
 if __name__ == "__main__":
