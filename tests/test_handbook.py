@@ -78,3 +78,12 @@ def test_every_script_shown_can_be_played(page):
     assert scripts
     for script in scripts:
         Backend.from_script(script)
+
+
+def test_every_promise_of_safety_names_a_test_that_exists():
+    handbook = (ROOT / "cookbook" / "README.md").read_text()
+    named = re.findall(r"`(tests/\w+\.py)(?:::(\w+))?` \|$", handbook, re.M)
+
+    assert len(named) > 10
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text() if test else (ROOT / file).is_file()
