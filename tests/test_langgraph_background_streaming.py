@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -24,6 +25,7 @@ from responses_adapters.langgraph import (
     responses_retry_on,
 )
 from responses_adapters.testing import Backend
+from responses_adapters.testing.transport import make_transport
 
 GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw", "server": "openai"}
 FAST = Background(poll_interval=0.001)
@@ -90,6 +92,21 @@ def test_outside_of_graphs_too(responses_backend: Backend) -> None:
     thought = [block["reasoning"] for block in blocks if "reasoning" in block]
     assert thought == ["let", " me", " see"]
     assert [chunk.text for chunk in chunks if chunk.text] == ["one", " two", " three", " four"]
+
+
+def test_a_stream_is_taken_up_again_with_the_version_that_azure_wants() -> None:
+    backend = Backend("azure")
+    backend.background(polls=3).reply(TEXT).truncate(after=7)
+    client = openai.AzureOpenAI(
+        api_key="k",
+        api_version="preview",
+        azure_endpoint="https://x.openai.azure.com",
+        http_client=openai.DefaultHttpxClient(transport=make_transport(backend)),
+    )
+    model = ChatResponses("m", client=client, background=FAST)
+    assert "".join(chunk.text for chunk in model.stream("hi")) == TEXT
+    asked = {"stream": "true", "starting_after": "6", "api-version": "preview"}
+    assert backend.requests[-1].request.query == asked
 
 
 @pytest.mark.parametrize("cut", ["truncate", "disconnect"])

@@ -165,6 +165,14 @@ def test_valar_is_not_sent_what_would_mean_something(option: Any, name: str) -> 
     assert backend.creates == []
 
 
+@pytest.mark.parametrize(("server", "form"), [("valar", "json_object"), ("orq", "json_object")])
+def test_a_format_that_the_server_lacks_is_named(server: str, form: str) -> None:
+    backend = Backend(server)
+    with pytest.raises(UnsupportedByServerError, match=f"refuses text.format of type {form}"):
+        model(backend).invoke("hi", response_format={"type": form})
+    assert backend.creates == []
+
+
 def test_a_server_that_only_streams_answers_a_plain_call() -> None:
     backend = Backend("blackbox")
     backend.configure(demands=(("stream", True), ("store", False), ("instructions", None)))

@@ -213,6 +213,10 @@ def _refuse(turn: Turn, body: Mapping[str, Any]) -> None:
         refused.append("store=False")
     if body.get("background") and not profile.background:
         refused.append("background")
+    form = ((body.get("text") or {}).get("format") or {}).get("type")
+    for name, taken in (("json_object", profile.json_object), ("json_schema", profile.json_schema)):
+        if form == name and not taken:
+            refused.append(f"text.format of type {name}")
     if refused:
         raise UnsupportedByServerError(
             f'server "{profile.name}" refuses {", ".join(refused)}: leave it out, or use another server',
