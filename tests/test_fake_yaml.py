@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from responses_adapters.errors import ConfigurationError
+from responses_adapters.errors import ConfigurationError, UnknownServerError
 from responses_adapters.testing import Backend, Request
+from responses_adapters.testing.replay import load_script
 
 SCRIPT = """
 server: aleph-alpha
@@ -97,3 +102,48 @@ def test_switches_of_every_kind_can_be_written_as_data() -> None:
     assert ask(be).status == 400
     response = json.loads(ask(be, instructions="x", metadata=3, background=True).body)
     assert (response["status"], response["metadata"]) == ("pending", {})
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5) | st.just("/(/"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["reply", "call_tool", "fail", "truncate", "say", "text", "times", "status", "x"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["server", "turns", "rules", "configure", "background", "seed", "brain"]),
+        values,
+    )
+)
+def test_any_data_is_a_script_or_refused_as_one(script: Any) -> None:
+    with contextlib.suppress(ConfigurationError, UnknownServerError):
+        Backend.from_script(script)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[1, 2]",
+        "turns: [",
+        "turns: &a [*a]",
+        "\x00",
+        "turns: !!python/object/apply:os.getcwd []",
+        "a: " + "[" * 5000,
+    ],
+)
+def test_a_file_that_is_no_script_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "script.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError):
+        load_script(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeAlias
 
+from ..errors import ConfigurationError
 from ..profiles import ServerProfile, find_server
 from .brain import RuleBrain
 from .context import Context
@@ -65,8 +66,11 @@ class Backend(Verbs, WireVerbs, ServerState, Journal):
         Raises:
             ConfigurationError: A name is unknown or an argument does not fit.
         """
+        server = script.get("server", "openai")
+        if not isinstance(server, str):
+            raise ConfigurationError(f"server: {server!r} is not the name of a server")
         backend = cls(
-            script.get("server", "openai"),
+            server,
             seed=script.get("seed", 0),
             brain=script.get("brain", False) if brain is None else brain,
         )

@@ -205,7 +205,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         raise MissingExtraError("testing", "PyYAML") from error
     try:
         script = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, RecursionError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"cannot read the script {path}: {error}") from error
     if not isinstance(script, dict):
         raise ConfigurationError(f"the script {path} must be a mapping at its top level")

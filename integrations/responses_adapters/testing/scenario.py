@@ -36,6 +36,17 @@ def play(backend: Backend, script: Mapping[str, Any]) -> None:
         ConfigurationError: A name is unknown or an argument does not fit; it says which.
     """
     check_names(script, _TOP, "script")
+    try:
+        _play(backend, script)
+    except ConfigurationError:
+        raise
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"the script is not made as scripts are ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _play(backend: Backend, script: Mapping[str, Any]) -> None:
     changes = script.get("configure") or {}
     backend.configure(**{name: _setting(backend, name, changes[name]) for name in changes})
     if script.get("background") is not None:
