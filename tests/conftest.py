@@ -5,6 +5,7 @@ Also here: the PostgreSQL that several tests share.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -19,6 +20,13 @@ OPEN_ITEMS = {"message", "function_call", "function_call_output", "reasoning", "
 """Item types that Open Responses describes; the SDK's types know all of OpenAI's."""
 
 _numbers = count(1)
+
+with contextlib.suppress(ModuleNotFoundError):  # LangChain's own suites run without it
+    from hypothesis import HealthCheck, settings
+
+    # A machine may be busy: how long an example takes says nothing about the code.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

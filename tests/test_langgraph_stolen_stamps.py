@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
@@ -102,7 +102,7 @@ values = (
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_no_edit_of_a_stamp_or_of_what_it_covers_is_continued(data: st.DataObject) -> None:
     backend = Backend("openai", brain=lambda context: "Fine.")
     answer, stolen = victim(backend)
@@ -128,7 +128,6 @@ deep = st.recursive(
 
 
 @given(deep)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_stands_where_a_stamp_should_stand_is_passed_over(stamp: Any) -> None:
     backend = Backend("openai", brain=lambda context: "Fine.")
     assert last_response_id([carrying(stamp)]) != ""

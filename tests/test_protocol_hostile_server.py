@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -300,14 +300,12 @@ json_values = st.recursive(
 
 
 @given(json_values)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_read_can_be_sent_on(value: Any) -> None:
     read = read_json(json.dumps(value).encode())
     json.dumps(read, allow_nan=False, ensure_ascii=False).encode()
 
 
 @given(st.binary(max_size=60) | st.integers(0, 3000).map(lambda n: b"[" * n + b"]" * n))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_bytes_are_json_or_a_value_error(data: bytes) -> None:
     try:
         read_json(data)
