@@ -25,6 +25,7 @@ what else was sent; `input_tokens`, `output_tokens` (visible ones); `digest` of 
 
 _VERSION: Final = 1
 _PURPOSE: Final = b"responses-adapters stamp"
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 
 
 class Entry(NamedTuple):
@@ -214,7 +215,7 @@ class Ledger:
 
     def digest_of(self, value: Any) -> str:
         """A short keyed digest of any plain JSON, to notice that it changed."""
-        return self._short_digest(json.dumps(value, sort_keys=True, separators=(",", ":")))
+        return self._short_digest(_encode(value))
 
     def _hash(self, ends: Iterable[int]) -> Iterator[hmac.HMAC]:
         """The keyed hash of the first so many messages, for each of the growing `ends`."""
@@ -270,5 +271,5 @@ def _same(one: str, other: str) -> bool:
 
 def _close(mac: hmac.HMAC, stamp: Stamp) -> str:
     sealed = {key: value for key, value in stamp.items() if key != "digest"}
-    mac.update(json.dumps(sealed, sort_keys=True, separators=(",", ":"), default=str).encode())
+    mac.update(_encode(sealed).encode())
     return mac.hexdigest()[:32]

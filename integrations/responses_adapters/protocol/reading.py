@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,7 +75,7 @@ def read_json(data: bytes) -> Any:
         ValueError: It is not JSON, or nested deeper than 100 levels.
     """
     try:
-        value = _decode(data.decode("utf-8-sig"))
+        value = _decode(data.removeprefix(BOM_UTF8).decode())
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     return plain(value, data)
