@@ -22,10 +22,15 @@ KEY = "fake-key-0123456789"
 IDENTITY = {"name", "base_url", "hosts", "base_url_env", "api_key_env", "reference"}
 """What an address says of itself."""
 
-NOT_MEASURABLE = {"message_parts", "retention", "streams_background", "tool_output"}
-"""It would take pictures, a month, and answers that run for long."""
+NOT_MEASURABLE = {"message_parts", "retention", "tool_output"}
+"""It would take pictures, and a month."""
 
-CAUTIOUS = {"echoes_previous_id": False, "allowed_tools": False, "health": None}
+CAUTIOUS = {
+    "echoes_previous_id": False,
+    "allowed_tools": False,
+    "health": None,
+    "streams_background": False,
+}
 """Where no documentation tells, profiles say this; a measurement may know better."""
 
 ONLY_WITH_STATE = {"inherits_instructions", "keeps_tool_items"}
@@ -107,7 +112,8 @@ def test_a_visit_keeps_to_its_budget_and_finds_what_decides(name: str) -> None:
     found = visit(backend, requests=25)
 
     assert len(asked(backend)) == found.requests <= 25
-    assert visit(served(name)).measured - found.measured <= {"allowed_tools", "health"}
+    extras = {"allowed_tools", "health", "streams_background"}
+    assert visit(served(name)).measured - found.measured <= extras
     assert {field.name for field in fields(ServerProfile)} >= found.measured
 
 
@@ -475,3 +481,28 @@ def test_short_messages_are_not_sent_where_nobody_can_tell_whether_they_are_read
     backend.configure(lacks=frozenset({"usage"}))
 
     assert visit(backend).profile.input_items == "typed"
+
+
+def test_a_background_response_whose_events_cannot_be_had_again_is_told() -> None:
+    backend = served("openai")
+
+    class NoResuming:
+        behaviour = backend.behaviour
+
+        def handle(self, request: Request) -> Reply:
+            return backend.handle(replace(request, query={**request.query, "starting_after": "0"}))
+
+    found = visit(NoResuming())
+
+    assert verdict(found, "streamed background").finding == "cannot be resumed"
+    assert found.profile.streams_background is False
+    assert visit(backend).profile.streams_background is True
+
+
+def test_a_server_that_streams_no_background_responses_is_told() -> None:
+    no = Reply.json(400, {"error": {"message": "Not together."}})
+
+    found = visit(Altering(served("openai"), b'"stream":true,"background":true', no))
+
+    assert verdict(found, "streamed background").finding == "refused"
+    assert found.profile.streams_background is False

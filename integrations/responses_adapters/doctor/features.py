@@ -35,6 +35,9 @@ _EVENTS: Final = (
 )
 """Events of a text answer that clients are written for."""
 
+_SEEN: Final = 1
+"""Number of the event after which a stream is resumed."""
+
 _CITY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "capital": {"type": "boolean"}},
@@ -271,5 +274,33 @@ FEATURES: Final = (
 )
 """What the server can do, the most useful first."""
 
-EXTRAS: Final = (Probe("compaction", _compact), Probe("health check", _health))
+
+def _streamed_background(chart: Chart) -> Steps:
+    """Starts a response in the background as a stream, and asks for the rest of its events once more."""
+    subject = "streamed background"
+    if not (chart.facts.get("background") and chart.facts.get("streams")):
+        return []
+    answer = yield create(chart, [say("user", "Say hello.")], background=True, stream=True)
+    evidence = f"background=true with stream=true: {quote(answer, 60)}"
+    if answer.events is None or not answer.id:
+        if answer.refused or answer.usable:
+            chart.facts["streams_background"] = False
+        finding = "refused" if answer.refused else "not streamed"
+        return [Verdict(subject, finding, good=False, evidence=evidence)]
+    path = f"/responses/{answer.id}?stream=true&starting_after={_SEEN}"
+    again = yield Call(method="GET", path=path)
+    numbers = [event.get("sequence_number") for event in again.events or ()]
+    resumes = bool(numbers) and all(isinstance(each, int) and each > _SEEN for each in numbers)
+    if again.status is not None:
+        chart.facts["streams_background"] = resumes
+    evidence += f"; asked for what follows event {_SEEN}: {len(numbers)} events"
+    finding = "works, and can be resumed" if resumes else "cannot be resumed"
+    return [Verdict(subject, finding, good=resumes, evidence=evidence)]
+
+
+EXTRAS: Final = (
+    Probe("compaction", _compact),
+    Probe("health check", _health),
+    Probe("streamed background", _streamed_background),
+)
 """Endpoints that the adapters can do without."""
