@@ -67,7 +67,7 @@ def test_threads_on_a_server_that_goes_wrong_lose_nothing_and_leave_nothing(
     room: str, tmp_path: Path
 ) -> None:
     figures = run("soak", room, target=tmp_path / "figures.json", **SHORT)
-    assert figures["turns"] >= 5 * SHORT["threads"]
+    assert figures["turns"] >= SHORT["threads"]
     assert sum(figures["dealt"].values()) > 0
     assert figures["errors"]
 

@@ -136,7 +136,7 @@ def run_to_the_end(
     return {
         "seconds": round(time.monotonic() - begun, 1),
         "in time": finished,
-        "kills": dict(gunman.shots),
+        "kills": {occasion: gunman.shots[occasion] for occasion in OCCASIONS},
     }
 
 

@@ -58,8 +58,11 @@ def _errors(run: dict[str, Any]) -> int:
 
 
 def publish(folder: Path) -> None:
-    """Read the campaigns' files, write the tables and the figures behind them."""
+    """Read the campaigns' files, write the tables and the figures behind them; a campaign not run keeps its last."""
     for name, rows, row in (("machines", KILLED, killed_row), ("load", SOAKED, soaked_row)):
+        if not all((folder / f"{each}.json").exists() for each in rows):
+            print(f"{name}: not all of {', '.join(rows)} were run")
+            continue
         runs = {each: json.loads((folder / f"{each}.json").read_text()) for each in rows}
         table = [row(title, runs[each]) for each, title in rows.items()]
         for run in runs.values():

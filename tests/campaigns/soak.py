@@ -2,7 +2,7 @@
 
 Run: python tests/campaigns/soak.py langgraph --seconds 600 --json build/soak_langgraph.json
 
-The server is a process of its own. Each thread talks for five turns, is compared word by word with what the model
+The server is a process of its own. Each thread talks for three turns, is compared word by word with what the model
 has read, and makes room for the next.
 """
 
@@ -20,7 +20,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from statistics import linear_regression, mean
@@ -33,7 +33,7 @@ from witness import book, flaws, graph_texts, history_texts, question
 
 from responses_adapters.errors import ResponsesAdapterError
 
-TURNS: Final = 5
+TURNS: Final = 3
 LEFT: Final = ("files left", "tasks left", "threads left")
 LONG: Final = 300.0
 """Seconds of a run from which its memory can be judged."""
@@ -138,11 +138,16 @@ class AgentRoom(Room):
 
     def __init__(self, base_url: str, *, timeout: float) -> None:
         from pydantic_ai import Agent
-        from pydantic_ai.exceptions import ModelAPIError
+        from pydantic_ai.exceptions import ModelAPIError, SuspendedResponseExpired
 
         from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
 
-        self.typed = (ResponsesAdapterError, openai.APIError, ModelAPIError)
+        self.typed = (
+            ResponsesAdapterError,
+            openai.APIError,
+            ModelAPIError,
+            SuspendedResponseExpired,
+        )
         self._model = ResponsesModel("m", server="openai", base_url=base_url, api_key="sk-x")
         settings = ResponsesModelSettings(timeout=timeout)
         self._agent: Any = Agent(self._model, tools=[book], model_settings=settings)
@@ -207,19 +212,21 @@ class Sample:
         )
 
 
-async def converse(room: Room, tally: Tally, numbers: Any, until: float) -> None:
-    """One conversation after the other; the last one is finished."""
+async def converse(room: Room, tally: Tally, numbers: Iterator[int], until: float) -> None:
+    """One conversation after the other, until the time is up; the turn that is then under way is finished."""
     while time.monotonic() < until:
-        thread = next(numbers)
-        for turn in range(TURNS):
+        thread, turns = next(numbers), 0
+        while turns < TURNS and time.monotonic() < until:
             begun = time.monotonic()
-            if not await _is_answered(room, tally, thread, turn):
-                tally.flaws.append(f"thread {thread}, turn {turn}: lost after {ATTEMPTS} attempts")
+            if not await _is_answered(room, tally, thread, turns):
+                tally.flaws.append(f"thread {thread}, turn {turns}: lost after {ATTEMPTS} attempts")
                 return
             tally.slowest = max(tally.slowest, time.monotonic() - begun)
-            tally.turns += 1
-        tally.flaws += flaws(thread, TURNS, await room.forget(thread))
-        tally.conversations += 1
+            turns += 1
+        tally.turns += turns
+        if turns:
+            tally.flaws += flaws(thread, turns, await room.forget(thread))
+            tally.conversations += 1
 
 
 async def _is_answered(room: Room, tally: Tally, thread: int, turn: int) -> bool:
@@ -238,11 +245,11 @@ async def _is_answered(room: Room, tally: Tally, thread: int, turn: int) -> bool
 
 async def soak(kind: str, base_url: str, server: psutil.Process, plan: Plan) -> dict[str, Any]:
     """Hold conversations for a time, and compare what is left with what was there before."""
-    begun = time.monotonic()
     tally, samples, numbers = Tally(), [], itertools.count()
     gc.collect()
-    before = Sample.now(begun, server)
+    before = Sample.now(time.monotonic(), server)
     room = ROOMS[kind](base_url, timeout=plan.timeout)
+    begun = time.monotonic()
     until = begun + plan.seconds
     crowd = [
         asyncio.create_task(converse(room, tally, numbers, until)) for _ in range(plan.threads)
@@ -257,11 +264,11 @@ async def soak(kind: str, base_url: str, server: psutil.Process, plan: Plan) -> 
     failed = await asyncio.gather(*crowd, return_exceptions=True)
     tally.flaws += [repr(each) for each in failed if isinstance(each, Exception)]
     await room.close()
-    del room, crowd
+    del room, crowd, failed  # a cancelled thread still holds what it held
     gc.collect()
     await asyncio.sleep(1)
     after = Sample.now(begun, server)
-    warm = samples[len(samples) // 3 :]
+    warm = samples[len(samples) // 2 :]
     return {
         "room": kind,
         "threads": plan.threads,
@@ -326,7 +333,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument(
-        "--timeout", type=float, default=60, help="seconds until silence counts as loss"
+        "--timeout", type=float, default=120, help="seconds until silence counts as loss"
     )
     parser.add_argument("--rate", default="0.01", help="share of requests hit by each fault")
     parser.add_argument("--json", type=Path)
