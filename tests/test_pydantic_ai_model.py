@@ -12,7 +12,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from responses_adapters import ChainLostError
+from responses_adapters import ChainLostError, ServerProfile
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
 from responses_adapters.testing import Backend
 from responses_adapters.testing.resource import USAGES
@@ -43,7 +43,7 @@ def agent_on(model: OpenAIResponsesModel, **options: Any) -> Agent[None, str]:
     return agent
 
 
-def on_fake(server: str | None = "openai", **options: Any) -> ResponsesModel:
+def on_fake(server: str | ServerProfile | None = "openai", **options: Any) -> ResponsesModel:
     return ResponsesModel(
         "gpt-4.1", server=server, base_url="https://fake.test/v1", api_key="k", **options
     )
@@ -103,6 +103,20 @@ async def test_a_server_that_keeps_nothing_is_sent_everything(
         history = (await ask(agent, f"Is R{number} free?", history)).all_messages()
     assert all(request.previous_response_id is None for request in responses_backend.requests)
     assert kinds(responses_backend.contexts[-1]) == whole(3)
+
+
+async def test_a_server_that_keeps_no_tool_items_is_sent_everything_once_a_tool_was_called(
+    responses_backend: Backend,
+) -> None:
+    profile = ServerProfile(name="house", state="server", keeps_tool_items=False)
+    agent = agent_on(on_fake(profile))
+    responses_backend.reply("Hello.")
+    history = (await agent.run("Hi")).all_messages()
+    for number in range(2):
+        script_turn(responses_backend, number)
+        history = (await agent.run(f"Is R{number} free?", message_history=history)).all_messages()
+    chained = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert chained == [False, True, False, False, False]
 
 
 LONG = "Tell me everything that there is to know about the rooms of this house. " * 20

@@ -30,6 +30,13 @@ BEHAVIOURS: dict[str, tuple[str, str | None, Server]] = {
     "keeps": ("openai", "openai", lambda backend: None),
     "keeps nothing": ("ollama", "ollama", lambda backend: None),
     "of unknown kind": ("openai", None, lambda backend: None),
+    "of unknown kind, ignores the id": (
+        "openai",
+        None,
+        lambda backend: backend.ignore_previous_id(),
+    ),
+    "of unknown kind, keeps nothing": ("ollama", None, lambda backend: None),
+    "of unknown kind, loses tool items": ("vllm", "vllm", lambda backend: None),
     "ignores the id": ("openai", "openai", lambda backend: backend.ignore_previous_id()),
     "says 404": ("openai", "openai", lambda backend: backend.lose_previous_as(404)),
     "says 404 with a detail": (

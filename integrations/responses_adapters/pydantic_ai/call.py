@@ -8,7 +8,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
 
 from ..errors import ChainLostError
@@ -86,13 +86,17 @@ class Call:
         unstored = self.given.get("openai_store") is False or (
             last is not None and (last.provider_details or {}).get("store") is False
         )
-        inherited = server.inherits_instructions and lost_instructions(messages)
+        # The server would go on without what it does not keep, or with what was taken away.
+        gaps = not server.keeps_tool_items and any(
+            isinstance(part, ToolCallPart) for message in messages for part in message.parts
+        )
+        gaps |= server.inherits_instructions and lost_instructions(messages)
         unproven = server.state == "unknown" and memory.kind == "unknown"
         asked_for = as_stock or chaining == "always" or self.given.get(CHAIN) is not None
-        if unproven and not asked_for and not unstored and not inherited:
+        if unproven and not asked_for and not unstored and not gaps:
             self._put_to_proof(messages, parameters, memory)
         else:
-            self.replays = unstored or inherited
+            self.replays = unstored or gaps
 
     def _put_to_proof(
         self, messages: list[ModelMessage], parameters: ModelRequestParameters, memory: Memory
