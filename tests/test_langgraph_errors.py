@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import RetryPolicy
 
 from responses_adapters import errors
 from responses_adapters.errors import (
@@ -214,3 +215,26 @@ def test_the_error_names_response_server_and_next_step(
 def test_no_error_of_the_tree_is_left_out() -> None:
     bases = {"ResponsesAdapterError", "ToolError"}
     assert {kind.__name__ for _, kind, *_ in RAISED} == {*errors.__all__} - bases
+
+
+NOT_IN_A_RUN = {MissingExtraError, NotStrictError, ToolConversionError}
+"""Raised where a model or a tool is made."""
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({kind for _, kind, *_ in RAISED} - NOT_IN_A_RUN, key=lambda kind: kind.__name__)
+)
+def test_a_plain_retry_policy_tries_again_only_what_that_can_help(kind: type[Exception]) -> None:
+    retries: Any = RetryPolicy().retry_on
+    helps = BackgroundTimeoutError | ResponseFailedError | StreamTruncatedError
+    assert retries(kind("no")) is issubclass(kind, helps)
+
+
+def test_a_plain_retry_policy_does_not_pay_twice(responses_backend: Backend) -> None:
+    responses_backend.reply("lost").disconnect()
+    graph = StateGraph(MessagesState)
+    graph.add_node("model", ResponsesNode("m", **GATEWAY), retry_policy=RetryPolicy())
+    graph.add_edge(START, "model")
+    with pytest.raises(AmbiguousSubmitError):
+        graph.compile().invoke({"messages": [HumanMessage("hi")]})
+    assert len(responses_backend.creates) == 1

@@ -4,21 +4,24 @@
     ├─ MissingExtraError (ImportError)
     ├─ UnknownServerError (ValueError)
     ├─ ConfigurationError (ValueError)
-    ├─ UnsupportedByServerError
-    ├─ ChainLostError
-    ├─ ContextLengthError
-    ├─ ContextMismatchError
-    ├─ AmbiguousSubmitError
+    ├─ UnsupportedByServerError (RuntimeError)
+    ├─ ChainLostError (RuntimeError)
+    ├─ ContextLengthError (RuntimeError)
+    ├─ ContextMismatchError (RuntimeError)
+    ├─ AmbiguousSubmitError (RuntimeError)
     ├─ ResponseFailedError
-    ├─ ResponseIncompleteError
-    ├─ ResponseTooLargeError
+    ├─ ResponseIncompleteError (RuntimeError)
+    ├─ ResponseTooLargeError (RuntimeError)
     ├─ StreamTruncatedError
     ├─ BackgroundTimeoutError
-    ├─ DanglingToolCallError
-    ├─ MaxIterationsError
+    ├─ DanglingToolCallError (RuntimeError)
+    ├─ MaxIterationsError (RuntimeError)
     └─ ToolError
        ├─ NotStrictError
        └─ ToolConversionError
+
+Those that trying again would pay for twice, or not help, are a `RuntimeError` too: LangGraph's default `RetryPolicy` does
+not retry these.
 
 HTTP errors that the OpenAI SDK already names well (authentication, rate limit, not found …) stay SDK errors.
 """
@@ -92,23 +95,23 @@ class ConfigurationError(ResponsesAdapterError, ValueError):
     """An option is missing, misspelt, or contradicts another one."""
 
 
-class UnsupportedByServerError(ResponsesAdapterError):
+class UnsupportedByServerError(ResponsesAdapterError, RuntimeError):
     """The server refuses this parameter or feature: its profile says so, or it said so itself."""
 
 
-class ChainLostError(ResponsesAdapterError):
+class ChainLostError(ResponsesAdapterError, RuntimeError):
     """The server no longer holds the conversation, and there is no local history to replay."""
 
 
-class ContextMismatchError(ResponsesAdapterError):
+class ContextMismatchError(ResponsesAdapterError, RuntimeError):
     """The server answered without the context it was asked to continue, and replay is not allowed."""
 
 
-class ContextLengthError(ResponsesAdapterError):
+class ContextLengthError(ResponsesAdapterError, RuntimeError):
     """The conversation is longer than the model's context window; what to leave out is for the caller to say."""
 
 
-class AmbiguousSubmitError(ResponsesAdapterError):
+class AmbiguousSubmitError(ResponsesAdapterError, RuntimeError):
     """The request may or may not have been accepted; sending it again could pay twice."""
 
 
@@ -129,11 +132,11 @@ class ResponseFailedError(ResponsesAdapterError):
         self.retryable = retryable
 
 
-class ResponseIncompleteError(ResponsesAdapterError):
+class ResponseIncompleteError(ResponsesAdapterError, RuntimeError):
     """The response ended as `incomplete` and the caller asked for that to be an error."""
 
 
-class ResponseTooLargeError(ResponsesAdapterError):
+class ResponseTooLargeError(ResponsesAdapterError, RuntimeError):
     """The server sent more than is read of one answer."""
 
 
@@ -145,11 +148,11 @@ class BackgroundTimeoutError(ResponsesAdapterError):
     """A background response was still running at `poll_timeout`; it keeps running on the server."""
 
 
-class DanglingToolCallError(ResponsesAdapterError):
+class DanglingToolCallError(ResponsesAdapterError, RuntimeError):
     """A function call in the history has no output, and the caller asked for that to be an error."""
 
 
-class MaxIterationsError(ResponsesAdapterError):
+class MaxIterationsError(ResponsesAdapterError, RuntimeError):
     """The tool loop reached `max_iterations`."""
 
 
