@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import Any
@@ -108,6 +109,64 @@ async def test_m5_a_model_without_a_provider_is_refused_readably() -> None:
 async def test_other_endpoints_are_not_there() -> None:
     async with httpx2.AsyncClient(transport=any_llm_transport()) as client:
         assert (await client.get(f"{URL}/models")).status_code == 404
+
+
+def sync_client(transport: Any) -> openai.OpenAI:
+    http_client = httpx2.Client(transport=transport)
+    return openai.OpenAI(base_url=URL, api_key="k", http_client=http_client, max_retries=0)
+
+
+def test_a_synchronous_client_meets_the_same_errors(responses_backend: Backend) -> None:
+    responses_backend.fail(503)
+    with sync_client(any_llm_transport(max_retries=0)) as client:
+        with pytest.raises(openai.InternalServerError):
+            client.responses.create(model="openai:gpt-4.1", input="Go.")
+        with pytest.raises(openai.NotFoundError, match="no such endpoint"):
+            client.models.list()
+
+
+def test_a_provider_that_cannot_be_reached_is_a_connection_error(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.refuse_connection()
+    with (
+        sync_client(any_llm_transport(max_retries=0)) as client,
+        pytest.raises(openai.APIConnectionError),
+    ):
+        client.responses.create(model="openai:gpt-4.1", input="Go.")
+
+
+def test_what_breaks_a_stream_is_its_last_event(responses_backend: Backend) -> None:
+    for _ in range(2):
+        responses_backend.disconnect(after=2).reply("One two three.")
+    with sync_client(any_llm_transport(max_retries=0)) as client:
+        stream = client.responses.create(model="openai:gpt-4.1", input="Go.", stream=True)
+        with pytest.raises(openai.APIError):
+            list(stream)
+
+    async def ask() -> None:
+        async with httpx2.AsyncClient(transport=any_llm_transport(max_retries=0)) as http_client:
+            client = openai.AsyncOpenAI(base_url=URL, api_key="k", http_client=http_client)
+            stream = await client.responses.create(model="openai:gpt-4.1", input="Go.", stream=True)
+            with pytest.raises(openai.APIError):
+                async for _ in stream:
+                    pass
+
+    asyncio.run(ask())
+
+
+def test_one_transport_serves_one_event_loop_after_another(responses_backend: Backend) -> None:
+    transport = any_llm_transport()
+
+    async def ask() -> str:
+        http_client = httpx2.AsyncClient(transport=transport)
+        client = openai.AsyncOpenAI(base_url=URL, api_key="k", http_client=http_client)
+        return (await client.responses.create(model="openai:gpt-4.1", input="Go.")).output_text
+
+    responses_backend.reply("One.")
+    responses_backend.reply("Two.")
+    assert [asyncio.run(ask()), asyncio.run(ask())] == ["One.", "Two."]
+    assert len(transport._providers) == 1
 
 
 def test_without_any_llm_the_command_is_named() -> None:
