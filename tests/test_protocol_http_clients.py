@@ -1,7 +1,9 @@
-"""HTTP clients over aiohttp raise what those over httpx raise, so that nothing is sent twice that may have arrived."""
+"""HTTP clients: those over aiohttp raise what httpx would, so that nothing is sent twice; threads share one."""
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
@@ -9,7 +11,12 @@ import openai
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from responses_adapters.protocol.http_clients import HTTP_LIBRARY, async_client, never_left
+from responses_adapters.protocol.http_clients import (
+    HTTP_LIBRARY,
+    async_client,
+    held_client,
+    never_left,
+)
 
 KEY = ConnectionKey("a", 443, True, True, None, None, None)  # of a host that is never asked
 
@@ -68,3 +75,18 @@ async def test_what_aiohttp_said_decides_whether_a_request_may_be_sent_again(
 def test_certificates_are_loaded_once_for_the_process() -> None:
     one, other = (async_client(http) for http in ("httpx", "aiohttp"))
     assert one._transport._pool._ssl_context is other._transport.ssl_context
+
+
+def test_threads_that_begin_at_once_share_one_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def slowly(**options: Any) -> Any:
+        time.sleep(0.05)
+        made.append(client := HTTP_LIBRARY.Client())
+        return client
+
+    monkeypatch.setattr(openai, "DefaultHttpxClient", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        held = list(threads.map(held_client, ["one account"] * 4))
+    assert len(made) == 1
+    assert all(each.client is made[0] for each in held)

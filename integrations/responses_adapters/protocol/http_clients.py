@@ -7,6 +7,7 @@ import contextlib
 import functools
 import ssl
 import sys
+import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -129,19 +130,22 @@ class Held:
 
 
 _held: weakref.WeakValueDictionary[Hashable, Held] = weakref.WeakValueDictionary()
+_making: Final = threading.Lock()
+"""Two threads must not make two clients: the one that nobody keeps would be closed under its request."""
 _guards: dict[int, tuple[Any, AsyncGenerator[None]]] = {}
 """Open clients by their id, and what closes them with their loop. They keep clients from being collected open: the sockets would complain before anybody could close them."""
 
 
 def held_client(account: Hashable) -> Held:
     """The synchronous client of everybody who talks to this account: connections are shared, and cookies."""
-    held = _held.get(account)
-    if held is None:
-        hooks = {"response": [_bound_error]}
-        client = openai.DefaultHttpxClient(verify=_ssl_context(), event_hooks=hooks)
-        held = _held[account] = Held(client)
-        weakref.finalize(held, client.close)
-    return held
+    with _making:
+        held = _held.get(account)
+        if held is None:
+            hooks = {"response": [_bound_error]}
+            client = openai.DefaultHttpxClient(verify=_ssl_context(), event_hooks=hooks)
+            held = _held[account] = Held(client)
+            weakref.finalize(held, client.close)
+        return held
 
 
 def held_async_client(account: Hashable, http: Http = "httpx") -> Held:
