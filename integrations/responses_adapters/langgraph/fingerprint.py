@@ -48,8 +48,11 @@ def fingerprint(message: BaseMessage) -> bytes:
             content = ""
     role = role_of(message)
     further = _further(message, role)
-    if not further and isinstance(content, str) and role in _PLAIN:
-        return f"{role} {content}".encode("utf-8", "surrogatepass")  # most messages: no JSON needed
+    # Most messages need no JSON; what starts with one of these words cannot be taken for it.
+    if isinstance(content, str) and not further and role in _PLAIN:
+        return f"{role} {content}".encode("utf-8", "surrogatepass")
+    if isinstance(content, str) and further and role == "tool":
+        return f"{role} {further!r} {content}".encode("utf-8", "surrogatepass")
     return _encode([role, content, *further]).encode()
 
 
