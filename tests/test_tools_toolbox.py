@@ -10,6 +10,7 @@ from responses_adapters.tools import (
     Namespace,
     NotStrictError,
     Toolbox,
+    ToolContext,
     ToolConversionError,
     clean_name,
     to_responses_tool,
@@ -301,3 +302,73 @@ def test_name_and_description_can_be_replaced_and_rules_stay():
     assert made["name"] == clean_name("new name")
     assert made["description"] == "New.\n\nSize: at most 1 entries."
     assert to_responses_tool(Order, description="New.")["description"] == "New."
+
+
+def test_a_toolbox_knows_its_tools_by_name():
+    box = Toolbox([search, Order])
+
+    assert ("search" in box, "Order" in box, "seek" in box, 5 in box) == (True, True, False, False)
+    assert len(box) == 2
+    with pytest.raises(KeyError, match="there is no tool 'seek'; the tools are search, Order"):
+        box["seek"]
+    with pytest.raises(KeyError, match="the tools are none"):
+        Toolbox([])["seek"]
+
+
+def test_at_least_one_call_must_be_able_to_run():
+    with pytest.raises(ToolConversionError, match="max_parallel=0: at least one call must run"):
+        Toolbox([search], max_parallel=0)
+
+
+def test_a_schema_that_says_nothing_needs_only_a_name():
+    assert to_responses_tool(True, name="ping")["parameters"]["properties"] == {}
+
+
+def test_a_type_that_pydantic_does_not_know_is_refused_by_name():
+    class Strange:
+        def __init__(self, other: Any) -> None: ...
+
+    with pytest.raises(ToolConversionError, match="Unable to generate"):
+        to_responses_tool(list[Strange], name="strange")
+
+
+async def test_of_many_mistakes_the_first_are_told():
+    class Wide(BaseModel):
+        rows: list[int]
+
+    box = Toolbox([Wide])
+    (item,) = await box.execute([call("Wide", {"rows": ["x"] * 30})])
+
+    assert item["output"].count("rows.") < 30
+    assert " more" in item["output"]
+
+
+async def test_calls_of_one_id_whose_arguments_are_no_json_are_two_calls():
+    box = Toolbox([search])
+    items = await box.execute([call("search", '{"query": "a"}'), call("search", '{"query": ')])
+
+    assert items[0]["output"] == "a 10 None"
+    assert "already used for another call" in items[1]["output"]
+
+
+async def test_a_handler_whose_annotations_cannot_be_resolved_is_called_all_the_same():
+    def find(room: Missing, context: ToolContext[Any]) -> str:  # type: ignore[name-defined]
+        return f"{room} {context.call_id}"
+
+    def seek(room: Missing) -> str:  # type: ignore[name-defined]
+        return room
+
+    schema = {"type": "object", "properties": {"room": {"type": "string"}}}
+    tools = [{"type": "function", "name": n, "parameters": schema} for n in ("find", "seek")]
+    box = Toolbox(tools, handlers={"find": find, "seek": seek})
+    items = await box.execute([call("seek", {"room": "Oak"}), call("find", {"room": "Oak"}, "c2")])
+
+    assert [item["output"] for item in items] == ["Oak", "Oak c2"]
+
+
+async def test_what_stops_the_program_is_raised_through_a_running_loop():
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Toolbox([leave]).execute_sync([call("leave", {})])

@@ -37,9 +37,12 @@ def run_handler(tool: Tool, handler: Callable[..., Any]) -> Tool:
 def _context_parameter(handler: Callable[..., Any]) -> str | None:
     try:
         hints = typing.get_type_hints(handler)
-    except (NameError, TypeError, AttributeError):
+    except (NameError, TypeError, AttributeError):  # one that cannot be resolved hides them all
         hints = getattr(handler, "__annotations__", {})
-    for name, hint in hints.items():
-        if name != "return" and (typing.get_origin(hint) or hint) is ToolContext:
-            return name
-    return None
+    return next((n for n, hint in hints.items() if n != "return" and _is_context(hint)), None)
+
+
+def _is_context(hint: Any) -> bool:
+    if isinstance(hint, str):
+        return hint.partition("[")[0].rpartition(".")[2] == ToolContext.__name__
+    return (typing.get_origin(hint) or hint) is ToolContext
