@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -15,6 +15,9 @@ from responses_adapters.tools import (
     clean_name,
     to_responses_tool,
 )
+
+if TYPE_CHECKING:
+    from somewhere import Missing
 
 
 def search(query: str, limit: int = 10, unit: str | None = None) -> str:
@@ -352,10 +355,10 @@ async def test_calls_of_one_id_whose_arguments_are_no_json_are_two_calls():
 
 
 async def test_a_handler_whose_annotations_cannot_be_resolved_is_called_all_the_same():
-    def find(room: Missing, context: ToolContext[Any]) -> str:  # type: ignore[name-defined]
+    def find(room: Missing, context: ToolContext[Any]) -> str:
         return f"{room} {context.call_id}"
 
-    def seek(room: Missing) -> str:  # type: ignore[name-defined]
+    def seek(room: Missing) -> str:
         return room
 
     schema = {"type": "object", "properties": {"room": {"type": "string"}}}
