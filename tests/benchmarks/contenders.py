@@ -22,6 +22,8 @@ from responses_adapters import ServerProfile
 
 MODEL = "canned-1"
 KEY = "sk-canned"
+PATIENCE = 120.0
+"""Seconds; a thousand connections at once take a slow machine a while."""
 SERVER = ServerProfile(name="canned", state="server", echoes_previous_id=True)
 STATELESS = ServerProfile(name="canned", state="replay")
 
@@ -163,14 +165,15 @@ def _chat_openai(url: str, **options: Any) -> Any:
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(
-        model=MODEL, base_url=url, api_key=KEY, use_responses_api=True, max_retries=0, **options
+        model=MODEL, base_url=url, api_key=KEY, use_responses_api=True, timeout=PATIENCE, **options
     )
 
 
 def _chat_responses(url: str, server: ServerProfile = SERVER, **options: Any) -> Any:
     from responses_adapters.langgraph import ChatResponses
 
-    return ChatResponses(MODEL, base_url=url, api_key=KEY, server=server, **options)
+    options |= {"server": server, "timeout": PATIENCE}
+    return ChatResponses(MODEL, base_url=url, api_key=KEY, **options)
 
 
 def _function_node(model: Any, *, naive: bool = False) -> Callable[[list[Any]], Any]:
