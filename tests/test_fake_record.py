@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,13 @@ import openai
 import pytest
 import yaml
 
-from responses_adapters import ConfigurationError
+from responses_adapters import ConfigurationError, MissingExtraError
 from responses_adapters.endpoints import Endpoint
 from responses_adapters.profiles import SERVERS
 from responses_adapters.testing import Backend
-from responses_adapters.testing.record import record_into, redact
-from responses_adapters.testing.replay import Exchange, Replay
+from responses_adapters.testing.asgi import FakeApp
+from responses_adapters.testing.record import Recorder, record_into, redact, write_script
+from responses_adapters.testing.replay import Exchange, Replay, load_script
 from responses_adapters.testing.server import ResponsesServer
 from responses_adapters.testing.transport import make_transport, openai_client, sdk_library
 from responses_adapters.testing.wire import Frame, Reply, Request
@@ -278,3 +280,32 @@ def test_a_replay_can_be_carried_like_a_backend():
 
     with sdk_http.Client(transport=make_transport(replay)) as client:
         assert client.get("http://x/v1/models").json() == {"said": "here"}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "status", "body", "fault"),
+    [
+        (Exchange(method="GET", path="/a", status=200, content="<html>"), 200, b"<html>", None),
+        (Exchange(method="GET", path="/a", status=204), 204, b"", None),
+        (Exchange(method="GET", path="/a", status=200, content={"a": 1}), 200, b'{"a":1}', None),
+        (Exchange(method="GET", path="/a", fault="refuse"), 0, b"", "refuse"),
+    ],
+    ids=["text", "nothing", "JSON", "fault"],
+)
+def test_every_kind_of_reply_is_given_again(exchange, status, body, fault):
+    reply = Replay([exchange]).handle(Request("GET", "/v1/a"))
+    assert (reply.status, reply.body, reply.fault) == (status, body, fault)
+
+
+def test_without_pyyaml_the_command_that_installs_it_is_named(script, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(MissingExtraError, match=r"responses-adapters\[testing\]"):
+        load_script(script)
+    with pytest.raises(MissingExtraError, match=r"responses-adapters\[testing\]"):
+        write_script(script, "openai", [])
+
+
+@pytest.mark.parametrize("app", [FakeApp(Backend()), Recorder("http://x")])
+async def test_what_is_no_request_is_not_served(app):
+    with pytest.raises(NotImplementedError):
+        await app({"type": "strange"}, None, None)
