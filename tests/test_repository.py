@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from matrix import oldest
+
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = ("*.md", "*.toml", "Makefile", ".ci/*", "cookbook/**/*", "integrations/**/*", "tests/**/*")
 SECRETS = {
@@ -74,3 +76,12 @@ def test_every_command_that_contributors_are_told_is_there() -> None:
     assert told <= targets
     files = re.findall(r"tests/test_\w+\.py", (ROOT / "CONTRIBUTING.md").read_text())
     assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_the_oldest_versions_are_the_bounds_of_what_is_installed_together() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    named = {re.split(r"[^\w-]", line)[0] for group in groups for line in group}
+    assert oldest(["all"]).keys() == named - {project["name"]}
+    assert oldest(["langgraph"])["openai"] == "2.45"  # where no extra asks for more
+    assert oldest(["pydantic-ai"])["openai"] == oldest(["all"])["openai"] == "3.31"

@@ -312,3 +312,43 @@ def test_arguments_nested_beyond_what_can_be_checked_are_a_problem_in_words():
     for _ in range(5000):
         arguments = {"c": arguments}
     assert wire.problem(arguments) == "the arguments are nested too deep"
+
+
+def test_of_several_shapes_the_one_that_fits_says_what_was_left_out():
+    cat = obj({"kind": {"const": "cat"}, "lives": I, "name": S}, ["kind"])
+    dog = obj({"kind": {"const": "dog"}, "tricks": {"type": "array", "items": S}}, ["kind"])
+    pets = {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/Cat"}, dog, S]}}
+    document = obj({"pets": pets}, ["pets"], **{"$defs": {"Cat": cat}})
+    codec = to_wire_schema(document).codec
+    own = {"pets": [{"kind": "dog"}, {"kind": "cat", "lives": 9.0}, "hamster"]}
+    said = {
+        "pets": [
+            {"kind": "dog", "tricks": None},
+            {"kind": "cat", "lives": 9.0, "name": None},
+            "hamster",
+        ]
+    }
+    assert codec.encode(own) == said
+    assert codec.decode(said) == own
+
+
+def test_a_tree_of_itself_leads_back_to_its_root():
+    leaf_or_tree = {"anyOf": [{"$ref": "#"}, {"type": "array", "items": {"$ref": "#"}}]}
+    codec = to_wire_schema(obj({"value": {"type": "boolean"}, "next": leaf_or_tree})).codec
+    own = {"next": [{"value": True}, {"next": {"value": False}}]}
+    said = {
+        "value": None,
+        "next": [
+            {"value": True, "next": None},
+            {"value": None, "next": {"value": False, "next": None}},
+        ],
+    }
+    assert codec.encode(own) == said
+    assert codec.decode(said) == own
+
+
+def test_what_fits_no_shape_is_left_as_it_is():
+    shapes = [obj({"a": I}, ["a"]), obj({"b": S, "c": S}, ["b"])]
+    codec = to_wire_schema(obj({"x": {"anyOf": shapes}, "y": S}, ["x"])).codec
+    assert codec.decode({"x": {"z": 1}, "y": None}) == {"x": {"z": 1}}
+    assert codec.decode({"x": {"b": 1, "c": None}, "y": None}) == {"x": {"b": 1, "c": None}}
