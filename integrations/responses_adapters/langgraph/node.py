@@ -22,7 +22,7 @@ from .state import as_messages, last_response_id
 __all__ = ["ResponsesNode"]
 
 PerRun: TypeAlias = Callable[[Any, Runtime[Any]], Any]
-"""A function of the state and the runtime, called on every turn; where the graph runs asynchronously, it may, too."""
+"""A function of the state and the runtime, called on every turn."""
 
 _CHECKPOINTER: Final = "__pregel_checkpointer"  # LangGraph's key; its value is None without one
 _SEED: Final = "previous_response_id"
@@ -41,8 +41,9 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
     Args:
         model: A model name, a `ChatResponses`, or the `ChatOpenAI` you have; with or without bound tools.
         tools: Anything `ChatResponses.bind_tools` takes.
-        instructions: System prompt, or a function of state and runtime that returns it.
-        model_settings: Request options for each turn, or a function of state and runtime that returns them.
+        instructions: System prompt, or a function of state and runtime that returns it; in asynchronous runs it may be
+            a coroutine function.
+        model_settings: Request options for each turn, or such a function that returns them.
         messages_key: State key of the messages.
         max_iterations: Model turns since the last user message at which the node gives up.
         on_approval: What to do when the server asks for approval of a tool call: `"interrupt"` the graph and send
@@ -52,7 +53,8 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **options: Where `model` is a name: every option of `ChatResponses`.
 
     Raises:
-        ConfigurationError: An option is missing, misspelt, or contradicts another one.
+        ConfigurationError: An option is missing, misspelt, or contradicts another one. When called: a synchronous run
+            met a coroutine function, or there are no messages.
     """
 
     def __init__(
@@ -89,8 +91,12 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        chosen = [self._for_run(value, input) for value in (self._settings, self._instructions)]
-        turn = self._prepare(input, ensure_config(config), *chosen)
+        turn = self._prepare(
+            input,
+            ensure_config(config),
+            settings=_for_run(self._settings, input),
+            instructions=_for_run(self._instructions, input),
+        )
         answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
         return self._update(turn, answer)
 
@@ -101,10 +107,12 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """The state update of one turn: the answer, and its id for schemas that keep it."""
-        chosen = [
-            await self._afor_run(value, input) for value in (self._settings, self._instructions)
-        ]
-        turn = self._prepare(input, ensure_config(config), *chosen)
+        turn = self._prepare(
+            input,
+            ensure_config(config),
+            settings=await _afor_run(self._settings, input),
+            instructions=await _afor_run(self._instructions, input),
+        )
         answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
         return self._update(turn, answer)
 
@@ -112,7 +120,8 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         self,
         state: Any,
         config: RunnableConfig,
-        chosen: Mapping[str, Any] | None,
+        *,
+        settings: Mapping[str, Any] | None,
         instructions: str | None,
     ) -> _NodeTurn:
         """The messages to send and the options of this turn."""
@@ -125,12 +134,12 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         added: list[BaseMessage] = []
         if self._asks and (requests := pending_approvals(messages)):
             added.append(ask_for_approval(requests))
-        settings = dict(chosen or {})
+        options = dict(settings or {})
         if instructions is not None:
-            settings["instructions"] = instructions
+            options["instructions"] = instructions
         if (seed := self._seed(state, messages, config)) is not None:
-            settings.setdefault(_SEED, seed)
-        return _NodeTurn([*messages, *added], added, settings)
+            options.setdefault(_SEED, seed)
+        return _NodeTurn([*messages, *added], added, options)
 
     def _update(self, turn: _NodeTurn, answer: AIMessage) -> dict[str, Any]:
         # LangGraph leaves out what the schema does not declare.
@@ -151,19 +160,6 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
                 response_id=last_response_id(messages),
                 server=_server_name(self.model),
             )
-
-    def _for_run(self, value: Any, state: Any) -> Any:
-        found = _called(value, state)
-        if inspect.iscoroutine(found):
-            found.close()
-            raise ConfigurationError(
-                f"{value.__name__}() is asynchronous: run the graph with ainvoke or astream"
-            )
-        return found
-
-    async def _afor_run(self, value: Any, state: Any) -> Any:
-        found = _called(value, state)
-        return await found if inspect.isawaitable(found) else found
 
     def _seed(
         self, state: Any, messages: Sequence[BaseMessage], config: RunnableConfig
@@ -190,9 +186,20 @@ class _NodeTurn(NamedTuple):
     settings: dict[str, Any]
 
 
-def _called(value: Any, state: Any) -> Any:
+def _for_run(value: Any, state: Any) -> Any:
     """A value, or what its function says of this state; outside of graphs the runtime is empty."""
-    return value(state, graph_runtime() or Runtime()) if callable(value) else value
+    found = value(state, graph_runtime() or Runtime()) if callable(value) else value
+    if inspect.iscoroutine(found):
+        found.close()
+        name = getattr(value, "__name__", type(value).__name__)
+        raise ConfigurationError(f"{name}() is asynchronous: run the graph with ainvoke or astream")
+    return found
+
+
+async def _afor_run(value: Any, state: Any) -> Any:
+    """The same, awaited if it has to be."""
+    found = value(state, graph_runtime() or Runtime()) if callable(value) else value
+    return await found if inspect.isawaitable(found) else found
 
 
 def _server_name(model: Any) -> str:
