@@ -471,6 +471,16 @@ def test_malformed_arguments_never_brick_a_thread(
     assert "not a JSON object" in responses_backend.contexts[-1][2]["output"]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_of_a_tool_that_nobody_has_is_answered(
+    *, streamed: bool, responses_backend: Backend
+) -> None:
+    responses_backend.call_tool("divide", a=1, b=2).then.reply("sorry")
+    graph = loop(node(tools=[add], streaming=streamed), saver=InMemorySaver())
+    assert graph.invoke(says("1/2?"), THREAD)["messages"][-1].text == "sorry"
+    assert "divide is not a valid tool" in responses_backend.contexts[-1][2]["output"]
+
+
 def test_responses_condition_lets_the_model_correct_malformed_arguments(
     responses_backend: Backend,
 ) -> None:
