@@ -105,3 +105,18 @@ def test_the_witness_notices_a_lost_turn_and_a_foreign_context() -> None:
     assert "1 answers to 2 turns" in flaws(3, 2, heard)[-1]
     assert "the user said" in flaws(3, 1, [*heard, second])[0]
     assert "was to be" in flaws(3, 1, [first, answer(first, first)])[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "titles", "row"),
+    [("machines", "KILLED", "killed_row"), ("load", "SOAKED", "soaked_row")],
+)
+def test_a_published_table_is_made_of_the_figures_beside_it(
+    name: str, titles: str, row: str
+) -> None:
+    tools = runpy.run_path(str(CAMPAIGNS / "publish.py"))
+    published = json.loads((tools["FIGURES"] / f"{name}.json").read_text())
+    runs = published["runs"]
+    rows = [tools[row](title, runs[each]) for each, title in tools[titles].items()]
+    assert published["table"] == rows
+    assert [run["flaws"] for run in runs.values()] == [[] for _ in runs]

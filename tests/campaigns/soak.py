@@ -42,7 +42,7 @@ MOST_GROWTH: Final = 2.0
 """Megabytes a minute that are noise."""
 
 ATTEMPTS: Final = 30
-PATIENCE: Final = 300.0
+PATIENCE: Final = 600.0
 """Seconds that threads are given to finish once the time is up."""
 
 
