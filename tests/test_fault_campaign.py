@@ -574,6 +574,14 @@ def test_a_fault_ends_in_the_right_answer_or_in_a_typed_error_and_is_paid_once(
             assert outcome.shown == outcome.said
 
 
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_background_response_that_failed_is_not_waited_for(room: str) -> None:
+    (failed,) = (fault for fault in FAULTS if fault.name == "failed")
+    outcome = outcome_of(room, "background", failed)
+    assert type(outcome.error).__name__ in {"ResponseFailedError", "ModelServerError"}
+    assert outcome.seconds < 10
+
+
 LOST: Final = [cell for cell in CELLS if cell.values[2].ambiguous]  # type: ignore[union-attr]
 
 

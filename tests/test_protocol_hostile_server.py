@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -21,11 +22,12 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter
 
 from responses_adapters.errors import (
     AmbiguousSubmitError,
+    BackgroundTimeoutError,
     ResponsesAdapterError,
     ResponseTooLargeError,
     StreamTruncatedError,
 )
-from responses_adapters.langgraph import ChatResponses, ResponsesNode
+from responses_adapters.langgraph import Background, ChatResponses, ResponsesNode
 from responses_adapters.protocol.reading import Limits, Meter, read_json
 from responses_adapters.protocol.sse import EventReader, MalformedFrameError
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesProvider
@@ -173,6 +175,23 @@ async def test_a_body_that_drips_is_silence() -> None:
         await agent(Dripping(endless(b" ")), timeout=0.02).run("Hello")
 
 
+def test_the_time_that_polls_take_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = SimpleNamespace(sleep=lambda _: None, monotonic=itertools.count(0, 250).__next__)
+    monkeypatch.setattr("responses_adapters.protocol.client.time", slow)
+    backend = Backend("openai", brain=True)
+    backend.background(polls=10_000)
+    model = ChatResponses(
+        "m",
+        server="openai",
+        api_key="k",
+        http_client=httpx_client(backend),
+        background=Background(poll_interval=1.0, poll_timeout=600.0),
+    )
+    with pytest.raises(BackgroundTimeoutError):
+        model.invoke("Hello")
+    assert [each.method for each in backend.requests] == ["POST", "GET", "GET", "GET"]
+
+
 ANSWER: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",
@@ -257,7 +276,14 @@ async def test_numbers_that_json_has_not_are_no_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [DEEP[40_000:60_000], '{"a": "\\ud83d"}', '{"a": NaN}', "{" * 9_000]
+    "arguments",
+    [
+        DEEP[40_000:60_000],
+        f'{{"a": {DEEP[49_700:50_300]}}}',
+        '{"a": "\\ud83d"}',
+        '{"a": NaN}',
+        "{" * 9_000,
+    ],
 )
 def test_odd_arguments_of_a_call_leave_a_thread_that_goes_on(arguments: str) -> None:
     backend = Backend("openai")
@@ -274,7 +300,9 @@ def test_odd_arguments_of_a_call_leave_a_thread_that_goes_on(arguments: str) -> 
     builder.add_edge(START, "model")
     graph = builder.compile(checkpointer=InMemorySaver())
     thread: Any = {"configurable": {"thread_id": "1"}}
-    graph.invoke({"messages": [HumanMessage("Look.")]}, thread)
+    called = graph.invoke({"messages": [HumanMessage("Look.")]}, thread)["messages"][-1]
+    kept = read_json(json.dumps([call["args"] for call in called.tool_calls]).encode())
+    assert kept == [call["args"] for call in called.tool_calls]
     state = graph.invoke({"messages": [HumanMessage("And?")]}, thread)
     assert state["messages"][-1].text == "Well."
 
@@ -300,6 +328,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
+@example([float("nan"), float("-inf"), "\ud800"])
 def test_whatever_is_read_can_be_sent_on(value: Any) -> None:
     read = read_json(json.dumps(value).encode())
     json.dumps(read, allow_nan=False, ensure_ascii=False).encode()
