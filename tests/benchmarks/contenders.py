@@ -12,6 +12,7 @@ Imports are in the functions: a worker loads what its own contender needs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -161,6 +162,23 @@ class Agent:
         return sum(part.part_kind == "tool-return" for each in messages for part in each.parts)
 
 
+class Sdk:
+    """The OpenAI SDK's own `post`, JSON in and out: what a framework's turn needs beside the framework."""
+
+    def __init__(self, url: str, http: Any) -> None:
+        from openai import AsyncOpenAI
+
+        from responses_adapters.protocol.http_clients import HTTP_LIBRARY, async_client
+
+        self._client = AsyncOpenAI(base_url=url, api_key=KEY, http_client=async_client(http))
+        self._response = HTTP_LIBRARY.Response
+
+    async def turn(self, prompt: str) -> str:
+        body = {"model": MODEL, "input": [{"role": "user", "content": prompt}]}
+        answer = await self._client.post("/responses", body=body, cast_to=self._response)
+        return json.loads(answer.content)["output"][0]["content"][0]["text"]
+
+
 def _chat_openai(url: str, **options: Any) -> Any:
     from langchain_openai import ChatOpenAI
 
@@ -307,6 +325,8 @@ def _canned_agent(url: str) -> Agent:
 
 
 CONTENDERS: dict[str, Callable[[str], Any]] = {
+    "SDK alone": lambda url: Sdk(url, "httpx"),
+    "SDK alone, aiohttp": lambda url: Sdk(url, "aiohttp"),
     "ChatOpenAI": lambda url: Chat(_chat_openai(url)),
     "ChatResponses": lambda url: Chat(_chat_responses(url)),
     "ChatResponses, aiohttp": lambda url: Chat(_chat_responses(url, http="aiohttp")),

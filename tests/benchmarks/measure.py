@@ -254,14 +254,6 @@ class _Subject:
         gc.collect()
         return blocks, sys.getallocatedblocks()
 
-    def first(self, deltas: int) -> float:
-        """How much of a buffered stream's CPU time has passed when its first delta arrives, as a share."""
-        at: list[float] = []
-        stream = self._at(deltas).stream
-        start = time.process_time()
-        self._run(stream(PROMPT.format(0), lambda: at.append(time.process_time())))
-        return (at[0] - start) / (time.process_time() - start)
-
     def read_ahead(self, deltas: int) -> int:
         """Events of a buffered stream that are read before its first delta arrives."""
         from responses_adapters.protocol.sse import EventReader

@@ -26,6 +26,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from operator import add
 from statistics import median
 from typing import Any
 
@@ -37,6 +38,7 @@ PACKAGES = (
     "aiohttp", "httpx2", "langchain-core", "langchain-openai", "langgraph", "openai",
     "pydantic-ai-slim",
 )  # fmt: skip
+TRANSPORTS = ("default", "aiohttp")
 SLACK = 1.15
 """CPU ratios of a quiet machine vary by less."""
 
@@ -76,21 +78,26 @@ Section = Callable[[Bench, int], Iterator[Figure]]
 
 
 def turns(bench: Bench, rounds: int) -> Iterator[Figure]:
-    """One turn: bytecodes, and CPU time beside them."""
-    for measure, peer, targets in (
-        ("`ChatResponses`, one turn", "ChatOpenAI", (("ChatResponses", 0.58, 0.40))),
-        ("`ResponsesNode`, one turn", "chained node", (("ResponsesNode", 0.68, 0.56))),
-        ("`ResponsesModel`, one turn", "OpenAIResponsesModel", (("ResponsesModel", 0.95, 0.88))),
+    """One turn, and the floor below it: the framework without HTTP, and the SDK's `post` without a framework."""
+    for name, peer, alone, limits in (
+        ("ChatResponses", "ChatOpenAI", "BaseChatModel alone", (0.58, 0.40)),
+        ("ResponsesNode", "chained node", "LangGraph alone", (0.68, 0.56)),
+        ("ResponsesModel", "OpenAIResponsesModel", None, (0.95, 0.88)),
     ):
-        name, *limits = targets
-        names = [peer, name, f"{name}, aiohttp"]
+        floor = [alone, "SDK alone", "SDK alone, aiohttp"] if alone else []
+        names = [peer, name, f"{name}, aiohttp", *floor]
         bench.start(*names)
-        counts = {each: bench.ask(each, "count", "turn", 20) for each in names}
+        counts = {each: [bench.ask(each, "count", "turn", 20)] for each in names}
         spent = bench.rounds(names, "spend", "turn", 20, 25, rounds=rounds)
-        for each, transport, limit in zip(names[1:], ("default", "aiohttp"), limits, strict=True):
-            shared = {"measure": measure, "against": peer, "transport": transport, "target": limit}
-            yield Figure(value=counts[each] / counts[peer], by="bytecodes", **shared)
-            yield Figure(value=ratio(spent[each], spent[peer]), **shared)
+        for suffix, transport, limit in zip(("", ", aiohttp"), TRANSPORTS, limits, strict=True):
+            shared = {"against": peer, "transport": transport, "target": limit}
+            for by, values in (("bytecodes", counts), ("CPU", spent)):
+                value = ratio(values[f"{name}{suffix}"], values[peer])
+                yield Figure(measure=f"`{name}`, one turn", value=value, by=by, **shared)
+                if alone:
+                    below = map(add, values[alone], values[f"SDK alone{suffix}"])
+                    value = ratio([*below], values[peer])
+                    yield Figure(measure=f"{alone}, and the SDK", value=value, by=by, **shared)
 
 
 def streams(bench: Bench, rounds: int) -> Iterator[Figure]:
@@ -112,7 +119,7 @@ def streams(bench: Bench, rounds: int) -> Iterator[Figure]:
             each: [(b - a) / (many - few) for a, b in zip(short[each], long[each], strict=True)]
             for each in names
         }
-        for each, transport, limit in zip(names[1:], ("default", "aiohttp"), limits, strict=True):
+        for each, transport, limit in zip(names[1:], TRANSPORTS, limits, strict=True):
             yield Figure(
                 measure=measure,
                 against=peer,
@@ -123,14 +130,13 @@ def streams(bench: Bench, rounds: int) -> Iterator[Figure]:
 
 
 def first_token(bench: Bench, _: int) -> Iterator[Figure]:
-    """When the first delta of a stream that lies ready arrives, as a share of the whole."""
-    deltas = 1000
-    said = bench.rounds(["chained node", "ResponsesNode"], "first", deltas, rounds=3)
+    """What is read of a stream that lies ready before its first delta reaches `stream_mode="messages"`."""
     yield Figure(
-        measure="buffered stream, share of it done at the first delta",
-        against=f"chained node: {median(said['chained node']):.2f}",
-        value=median(said["ResponsesNode"]),
-        target=0.1,
+        measure="stream of 1,000 deltas, events read before the first is seen",
+        against="one network read",
+        by="events",
+        value=bench.ask("ResponsesNode", "read_ahead", 1000),
+        target=64 * 1024 // 260,  # bytes of a read, and of an event
     )
 
 
