@@ -21,9 +21,9 @@ FRAME = """\
 {table}
 
 Shares of what the peer needs: `make bench`, the median of {rounds} rounds, against a server that costs nothing to wait for.
-The peers are `ChatOpenAI` and `OpenAIResponsesModel` of these versions, both told to chain where they can; a *full node*
-passes on the whole thread, a *chained node* uses `use_previous_response_id`, a *naive node* does both. Bytecodes come out
-the same every time, and `make test` holds them; CPU time varies by some 15 %, more on a busy machine.
+A *full node* calls `ChatOpenAI` with the whole thread, a *chained node* with `use_previous_response_id`, a *naive node* does
+both; `OpenAIResponsesModel` chains too. Bytecodes come out the same every time, and `make test` holds them; CPU time varies
+by some 15 %, more on a busy machine, as this one was.
 (Python {python}, {packages}.)
 """
 FLOOR = "alone, and the SDK"
