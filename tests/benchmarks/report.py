@@ -23,7 +23,7 @@ FRAME = """\
 Shares of what the peer needs: `make bench`, the median of {rounds} rounds, against a server that costs nothing to wait for.
 A *full node* calls `ChatOpenAI` with the whole thread, a *chained node* with `use_previous_response_id`, a *naive node* does
 both; `OpenAIResponsesModel` chains too. Bytecodes come out the same every time, and `make test` holds them; CPU time varies
-by some 15 %, more on a busy machine, as this one was.
+by some 15 %, more on a busy machine.
 (Python {python}, {packages}.)
 """
 FLOOR = "alone, and the SDK"
