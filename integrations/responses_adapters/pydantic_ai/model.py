@@ -61,8 +61,10 @@ class ResponsesModel(OpenAIResponsesModel):
     """`OpenAIResponsesModel` on any Responses server: the one line to change in an agent.
 
     The history decides what the model sees. Where the server keeps responses, only what is new is sent; where it
-    does not, or where that is unknown, everything is. If it has lost the response to continue, the
-    history is sent in full, once. At api.openai.com with a `provider=` of yours, requests are the stock class's.
+    does not, everything is. A server of unknown kind gets everything until its token count can tell whether it
+    remembers; the answer of that one turn is judged before it is shown. If the server has lost the response to
+    continue, the history is sent in full, once. At api.openai.com with a `provider=` of yours, requests are the
+    stock class's.
 
     Args:
         model_name: The model, as the server calls it.

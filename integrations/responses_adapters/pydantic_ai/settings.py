@@ -29,8 +29,8 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     """Everything `OpenAIResponsesModelSettings` takes, and the settings of this package, prefixed `responses_`."""
 
     responses_chaining: Literal["auto", "always", "never"]
-    """`"auto"` continues the last response where the server is known to keep it, `"always"` without that
-    knowledge, `"never"` sends everything on every request."""
+    """`"auto"` continues the last response where the server is known to keep it or has shown that it does,
+    `"always"` without that knowledge, `"never"` sends everything on every request."""
 
     responses_on_lost_state: Literal["replay", "raise"]
     """What to do when the server no longer has the response to continue: send the history in full, once
