@@ -192,6 +192,28 @@ def test_the_time_that_polls_take_counts(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [each.method for each in backend.requests] == ["POST", "GET", "GET", "GET"]
 
 
+@pytest.mark.parametrize("pause", [0.0, -1.0, 1e-9])
+def test_a_server_that_wants_no_pause_is_not_polled_in_circles(
+    pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    idle = SimpleNamespace(sleep=slept.append, monotonic=lambda: 0.0)
+    monkeypatch.setattr("responses_adapters.protocol.client.time", idle)
+    backend = Backend("openai", brain=True)
+    backend.background(polls=10_000).fail(429, retry_after=pause, endpoint="retrieve", times=10_000)
+    model = ChatResponses(
+        "m",
+        server="openai",
+        api_key="k",
+        http_client=httpx_client(backend),
+        background=Background(poll_interval=2.0, poll_timeout=60.0),
+    )
+    with pytest.raises(BackgroundTimeoutError):
+        model.invoke("Hello")
+    assert min(slept) >= 0.5
+    assert len(backend.requests) <= 122
+
+
 ANSWER: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",

@@ -46,9 +46,12 @@ def poll_pause(reply: Reply | None, interval: float, number: int, key: str | Non
     """Seconds until the next poll: what the server asked for at the last one, else the interval.
 
     Spread by up to a quarter, another one each time: jobs that were submitted together are not polled together.
+    A server that asks for no pause at all gets a quarter of the interval, so that nobody polls in circles.
     """
     asked = _asked_for(reply) if reply is not None else None
-    return interval * _spread(f"{key}{number}" if key else None) if asked is None else asked
+    if asked is None:
+        return interval * _spread(f"{key}{number}" if key else None)
+    return max(asked, interval / 4)
 
 
 def _asked_for(reply: Reply) -> float | None:
