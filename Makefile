@@ -10,7 +10,7 @@ TYPES = PATH="$$PWD/$(VENV)/bin:$$PATH" $(RUN) pyright --verifytypes responses_a
 READY = $(VENV)/ready
 BENCH = .venv-bench
 AIMOCK = $(BENCH)/node_modules/@copilotkit/aimock
-SERVERS = $(if $(SKIP_OGX),,ogx) litellm
+SERVERS = $(if $(SKIP_OGX),,ogx) litellm azure
 
 .PHONY: help demo test cookbook check coverage verify-types audit test-deep campaign soak figures test-langchain test-extras test-lowest test-matrix test-servers bench bench-gates peers clean
 
@@ -80,7 +80,7 @@ test-lowest: $(READY) ## run the tests on the oldest dependencies that the packa
 test-matrix: $(READY) ## run them on every version there may be: Pythons, dependencies, openai 2, one extra (an hour)
 	@$(VENV)/bin/python tests/matrix.py
 
-test-servers: $(READY) $(SERVERS:%=.venv-%/ready) ## both rooms and the doctor on real servers, OGX and LiteLLM (minutes; 1 GB of virtualenvs)
+test-servers: $(READY) $(SERVERS:%=.venv-%/ready) ## both rooms and the doctor on real servers: OGX, LiteLLM, Azure's (minutes; 1 GB of virtualenvs)
 	@SERVERS="$(SERVERS)" $(RUN) pytest tests/real_servers.py -s
 
 bench: peers ## how fast the package and the fake are beside their peers, in a virtualenv of their own (minutes)
@@ -134,7 +134,7 @@ $(BENCH)/ready: pyproject.toml
 	@touch $@
 	@echo done
 
-.venv-litellm/ready: INTERPRETER = $(PYTHON)
+.venv-azure/ready .venv-litellm/ready: INTERPRETER = $(PYTHON)
 .venv-ogx/ready: INTERPRETER = $(PYTHON312)
 
 PYTHON312 ?= $(shell for each in "$(PYTHON)" python3.12 python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12.*/bin/python; do \

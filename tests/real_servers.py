@@ -119,7 +119,8 @@ def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
     yield tables
     print()
     tables.show()
-    if request.config.getoption("-k") or request.session.testsfailed:
+    stopped = request.session.exitstatus is pytest.ExitCode.INTERRUPTED
+    if stopped or request.session.testsfailed or request.config.getoption("-k"):
         return  # half a table is none
     if set(CHOSEN) == set(INSTALLED):
         tables.write()
@@ -141,7 +142,12 @@ def site(
 
 @pytest.fixture(scope="session")
 def diagnosis(site: Site) -> Diagnosis:
-    return diagnose(resolve_endpoint(None, **site.address), model=site.server.model)
+    return diagnose(resolve_endpoint(None, **site.address), model=site.server.model, requests=30)
+
+
+@pytest.fixture(scope="session")
+def findings(diagnosis: Diagnosis) -> dict[str, str]:
+    return {each.subject: each.finding for each in diagnosis.verdicts}
 
 
 each_room = pytest.mark.parametrize("room_name", ROOMS)
@@ -158,7 +164,13 @@ def check_context(site: Site, local: list[Said], index: int = -1) -> None:
 @each_room
 @whole_and_streamed
 async def test_every_answer_of_ten_turns_is_given_to_the_local_history(
-    site: Site, diagnosis: Diagnosis, tables: Tables, room_name: str, belief: str, streamed: bool
+    site: Site,
+    diagnosis: Diagnosis,
+    findings: dict[str, str],
+    tables: Tables,
+    room_name: str,
+    belief: str,
+    streamed: bool,
 ) -> None:
     errors = 0
     async with site.room(room_name, BELIEFS[belief](diagnosis)) as room:
@@ -174,7 +186,8 @@ async def test_every_answer_of_ten_turns_is_given_to_the_local_history(
     for index in answers:
         check_context(site, local, index)
     chained = sum("previous_response_id" in body for body in site.posted)
-    believed = belief == '`state="server"`' and diagnosis.profile.state != "server"
+    keeps = findings["conversation state"].startswith("kept")
+    believed = belief == '`state="server"`' and not keeps
     assert "heron-4711" in local[-1].text
     assert errors == (streamed and believed)
     row = tables.row("servers_turns", site.server.title, room_name, belief)
@@ -186,33 +199,54 @@ async def test_every_answer_of_ten_turns_is_given_to_the_local_history(
 
 
 SUBJECTS = {
-    "conversation state": {"ogx": "kept; echoes the id", "litellm": "silently ignored"},
-    "retrieve": {"ogx": "works", "litellm": "not available"},
-    "store": {"ogx": "on by default, store=false honoured", "litellm": "nothing is kept"},
-    "unknown previous id": {"ogx": "recognised", "litellm": "–"},
-    "instructions": {"ogx": "not inherited", "litellm": "–"},
-    "Idempotency-Key": {"ogx": "ignored", "litellm": "ignored"},
-    "tools": {"ogx": "works", "litellm": "works"},
-    "parallel calls": {"ogx": "several calls", "litellm": "several calls"},
-    "tool outputs": {"ogx": "works along the chain", "litellm": "works with a full replay"},
-    "streaming": {"ogx": "works", "litellm": "works"},
-    "background": {"ogx": "works", "litellm": "ignored"},
-    "cancel": {"ogx": "available", "litellm": "not available"},
-    "short messages": {"ogx": "understood", "litellm": "understood"},
-    "conversations": {"ogx": "works", "litellm": "not available"},
-    "compaction": {"ogx": "works", "litellm": "not available"},
-    "allowed_tools": {"ogx": "enforced", "litellm": "refused"},
-    "key": {"ogx": "not needed", "litellm": "unknown: taken for needed"},
-    "clean-up": {"ogx": "everything deleted", "litellm": "nothing to delete"},
+    "conversation state": {
+        "ogx": "kept; echoes the id",
+        "litellm": "silently ignored",
+        "azure": "kept; echoes the id",
+    },
+    "retrieve": {"ogx": "works", "litellm": "not available", "azure": "works"},
+    "store": {
+        "ogx": "on by default, store=false honoured",
+        "litellm": "nothing is kept",
+        "azure": "on by default, store=false honoured",
+    },
+    "unknown previous id": {"ogx": "recognised", "litellm": "–", "azure": "not noticed"},
+    "instructions": {"ogx": "not inherited", "litellm": "–", "azure": "not inherited"},
+    "Idempotency-Key": {"ogx": "ignored", "litellm": "ignored", "azure": "ignored"},
+    "tools": {"ogx": "works", "litellm": "works", "azure": "works"},
+    "parallel calls": {
+        "ogx": "several calls",
+        "litellm": "several calls",
+        "azure": "several calls",
+    },
+    "tool outputs": {
+        "ogx": "works along the chain",
+        "litellm": "works with a full replay",
+        "azure": "works along the chain",
+    },
+    "streaming": {"ogx": "works", "litellm": "works", "azure": "the text comes in one piece"},
+    "background": {"ogx": "works", "litellm": "ignored", "azure": "works"},
+    "streamed background": {"ogx": "refused", "litellm": "–", "azure": "works, and can be resumed"},
+    "cancel": {"ogx": "available", "litellm": "not available", "azure": "available"},
+    "short messages": {"ogx": "understood", "litellm": "understood", "azure": "understood"},
+    "conversations": {"ogx": "works", "litellm": "not available", "azure": "not available"},
+    "compaction": {"ogx": "works", "litellm": "not available", "azure": "not available"},
+    "allowed_tools": {"ogx": "enforced", "litellm": "refused", "azure": "enforced"},
+    "key": {"ogx": "not needed", "litellm": "unknown: taken for needed", "azure": "not needed"},
+    "clean-up": {
+        "ogx": "everything deleted",
+        "litellm": "nothing to delete",
+        "azure": "everything deleted",
+    },
 }
 """How the verdicts begin, as raw requests by hand have shown each server to be; "–": the question does not arise."""
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_the_doctor_finds_what_hand_made_requests_have_shown(
-    site: Site, diagnosis: Diagnosis, tables: Tables, subject: str
+    site: Site, findings: dict[str, str], tables: Tables, subject: str
 ) -> None:
-    found = {each.subject: each.finding for each in diagnosis.verdicts}.get(subject, "–")
+    found = findings.get(subject, "–")
 
     assert found.startswith(SUBJECTS[subject][site.server.name])
     tables.row("servers_doctor", subject).update({"asked about": subject, site.server.title: found})
@@ -248,10 +282,15 @@ async def outcome_of(room: Room, text: str, *, streamed: bool) -> str:
 @each_room
 @whole_and_streamed
 async def test_a_response_that_was_deleted_is_replaced_by_a_replay(
-    site: Site, diagnosis: Diagnosis, room_name: str, streamed: bool, tell: Tell
+    site: Site,
+    diagnosis: Diagnosis,
+    findings: dict[str, str],
+    room_name: str,
+    streamed: bool,
+    tell: Tell,
 ) -> None:
     case = "the last response was deleted"
-    if diagnosis.profile.state != "server":
+    if not findings["clean-up"].startswith("everything"):
         tell(case, "–")
         return
     async with site.room(room_name, diagnosis.profile) as room:
@@ -261,20 +300,22 @@ async def test_a_response_that_was_deleted_is_replaced_by_a_replay(
         outcome = await outcome_of(room, "What is my code word?", streamed=streamed)
 
     check_context(site, room.local())
-    assert ["previous_response_id" in body for body in site.posted] == [False, True, False]
-    tell(case, f"{outcome}, after a replay")
+    assert "previous_response_id" not in site.posted[-1]
+    tried = len(site.posted) == 3
+    tell(case, f"{outcome}, {'after a replay' if tried else 'since everything is sent'}")
 
 
 @each_room
 @whole_and_streamed
 async def test_a_seed_that_never_was_is_an_error_where_the_server_says_so(
-    site: Site, diagnosis: Diagnosis, room_name: str, streamed: bool, tell: Tell
+    site: Site, findings: dict[str, str], room_name: str, streamed: bool, tell: Tell
 ) -> None:
     seed = "resp_00000000-0000-0000-0000-000000000000"
     async with site.room(room_name, ServerProfile(name="unknown"), seed=seed) as room:
         outcome = await outcome_of(room, "Go on.", streamed=streamed)
 
-    assert (outcome == "`ChainLostError`") == (diagnosis.profile.state == "server")
+    recognised = findings.get("unknown previous id", "").startswith("recognised")
+    assert outcome in {"`ChainLostError`", *(() if recognised else ("answered",))}
     tell("`previous_response_id=` of the caller's that never was", outcome)
 
 
@@ -317,6 +358,7 @@ async def test_what_befalls_the_model_is_told_and_the_conversation_goes_on(
         tries = len(site.posted) - before
         heard = [each.text for each in site.upstream.requests]
         cut = outcome == "answered" and room.local()[-1].text not in heard
+        streams = site.upstream.requests[-1].body.get("stream")
         thoughts = room.thoughts if outcome == "answered" else ""
         if not outcome.startswith("answered"):
             outcome += f" after {tries} requests" if tries > 1 else ""
@@ -333,6 +375,8 @@ async def test_what_befalls_the_model_is_told_and_the_conversation_goes_on(
         outcome += ", and sent again" if aloud != shown else ""
     if cut:
         outcome += ", cut: the server says that it is complete"
+    if "cut" in PLAYS[case] and not streams:
+        outcome = "–"  # the server does not have its model stream
     tell(case, outcome)
 
 

@@ -27,16 +27,20 @@ class Installed:
     """A server in a virtualenv of its own.
 
     Attributes:
-        name: The name of its requirements and its configuration in this folder.
+        name: The name of its requirements and its virtualenv.
         title: What it is called.
-        command: The program and its arguments, given configuration and port.
+        command: The program and its arguments, given the port.
+        prefix: Where its API begins.
+        health: What it answers as soon as it is up.
         model: What it calls the model behind it.
         environment: Variables that it needs.
     """
 
     name: str
     title: str
-    command: Callable[[Path, int], list[str]]
+    command: Callable[[int], list[str]]
+    prefix: str = "/v1"
+    health: str = "/v1/models"
     model: str = MODEL
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,24 +88,26 @@ INSTALLED = {
             name="ogx",
             title="OGX",
             model=f"vllm/{MODEL}",
-            command=lambda config, port: [
-                "ogx",
-                "run",
-                str(config),
-                "--port",
-                str(port),
-                "--insecure",
+            command=lambda port: [
+                *("ogx", "run", str(HERE / "ogx.yaml"), "--port", str(port), "--insecure"),
             ],
             environment={"TIKTOKEN_CACHE_DIR": _tokenizer_files(), "OGX_TELEMETRY": "false"},
         ),
         Installed(
             name="litellm",
             title="LiteLLM",
-            command=lambda config, port: [
-                *("litellm", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)),
-                *("--telemetry", "False"),
+            command=lambda port: [
+                *("litellm", "--config", str(HERE / "litellm.yaml"), "--telemetry", "False"),
+                *("--host", "127.0.0.1", "--port", str(port)),
             ],
             environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        ),
+        Installed(
+            name="azure",
+            title="Azure agent server",
+            command=lambda port: ["python", str(HERE / "azure_agent.py")],
+            prefix="",
+            health="/readiness",
         ),
     )
 }
@@ -122,13 +128,14 @@ def running(installed: Installed, *, upstream_url: str, folder: Path) -> Iterato
     if not installed.home.exists():
         raise RuntimeError(f"{installed.home.name} is missing: make test-servers sets it up")
     key, port = f"sk-{secrets.token_hex(8)}", _free_port()
-    program, *arguments = installed.command(HERE / f"{installed.name}.yaml", port)
+    program, *arguments = installed.command(port)
     environment = {
         "PATH": f"{installed.home / 'bin'}:{os.environ['PATH']}",
         "HOME": str(folder),
         "DATA_DIR": str(folder),
         "UPSTREAM_URL": upstream_url,
         "MASTER_KEY": key,
+        "PORT": str(port),
         "NO_PROXY": "127.0.0.1",
         **installed.environment,
     }
@@ -143,12 +150,12 @@ def running(installed: Installed, *, upstream_url: str, folder: Path) -> Iterato
             start_new_session=True,
         )
     try:
-        base_url = f"http://127.0.0.1:{port}/v1"
-        _wait(process, f"{base_url}/models", key, log)
+        address = f"http://127.0.0.1:{port}"
+        _wait(process, address + installed.health, key, log)
         yield Running(
             name=installed.name,
             title=f"{installed.title} {installed.version}",
-            base_url=base_url,
+            base_url=address + installed.prefix,
             api_key=key,
             model=installed.model,
         )
