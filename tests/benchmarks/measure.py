@@ -168,7 +168,7 @@ class _Subject:
             for number in range(times):
                 assert (said := await operation(PROMPT.format(number))) == wanted, said
 
-        gc.collect()
+        settle()
         start = time.process_time()
         self._run(repeat())
         return (time.process_time() - start) / times * 1e6
@@ -186,7 +186,7 @@ class _Subject:
         """CPU microseconds of each turn of a new thread."""
         contender = self._at(20)
         thread, spent = contender.open(), []
-        gc.collect()
+        settle()
         for number in range(turns):
             start = time.process_time()
             self._run(contender.say(thread, PROMPT.format(number)))
@@ -270,6 +270,12 @@ class _Subject:
         self._run(self._at(deltas).stream(PROMPT, lambda: seen.append(read)))
         EventReader.feed = feed  # type: ignore[method-assign]
         return seen[0]
+
+
+def settle() -> None:
+    """Let no collection of garbage look at what earlier rounds left."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ README = Path(__file__).parents[2] / "README.md"
 FRAME = """\
 {table}
 
-Shares of what the peer needs: `make bench`, the median of {rounds} rounds, against a server that costs nothing to wait for.
+Shares of what the peer needs: `make bench`, the median of up to {rounds} rounds, against a server that takes no time.
 A *full node* calls `ChatOpenAI` with the whole thread, a *chained node* with `use_previous_response_id`, a *naive node* does
 both; `OpenAIResponsesModel` chains too. Bytecodes come out the same every time, and `make test` holds them; CPU time varies
 by some 15 %, more on a busy machine.
