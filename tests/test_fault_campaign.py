@@ -31,7 +31,7 @@ from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import ModelAPIError, SuspendedResponseExpired
 from pydantic_ai.messages import ModelRequest
 
-from responses_adapters.errors import ResponsesAdapterError
+from responses_adapters.errors import BackgroundTimeoutError, ResponsesAdapterError
 from responses_adapters.langgraph import Background, ResponsesNode
 from responses_adapters.profiles import SERVERS
 from responses_adapters.protocol import client as driver
@@ -483,13 +483,14 @@ def on_socket(server: ResponsesServer, room: str, path: str, fault: Fault) -> Ou
     """The turn over a real connection, with short waits."""
     carrier = Carrier(fault, path)
     silent = "silence" in fault.name
+    waits = isinstance(outcome_of(room, path, fault).error, BackgroundTimeoutError)
     with server.mount(carrier) as tenant:
         turn = ROOMS[room](
             carrier,
             base_url=tenant.base_url,
-            timeout=1.5 if silent else 30.0,
+            timeout=3.0 if silent else 30.0,
             interval=0.05,
-            limit=4.0 if fault.always else 60.0,
+            limit=4.0 if waits else 60.0,
         )
         return asyncio.run(turn.run(path))
 
@@ -623,7 +624,9 @@ def test_over_a_socket_every_fault_ends_as_it_does_in_process(paths: tuple[str, 
         for path in paths
         if path in fault.paths and "refused" not in fault.name  # a listening socket refuses nobody
     ]
-    with ResponsesServer() as server, ThreadPoolExecutor(16) as pool:
+    for cell in cells:
+        outcome_of(*cell)
+    with ResponsesServer() as server, ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda cell: on_socket(server, *cell), cells)
         told = {
             (room, path, fault.name): in_words(room, path, fault, outcome)
