@@ -304,13 +304,15 @@ async def test_a_stream_that_forgot_ends_in_an_error_and_the_next_one_is_sent_ev
     assert len(responses_backend.contexts[-1]) == 5
 
 
-@pytest.mark.parametrize("why", ["other instructions", "reasoning", "truncation"])
+@pytest.mark.parametrize("why", ["other instructions", "reasoning", "truncation", "hosted tool"])
 @both_ways
 async def test_a_smaller_count_proves_nothing_where_something_else_explains_it(
     responses_backend: Backend, why: str, ask: Ask
 ) -> None:
     if why == "reasoning":
         responses_backend.reason("Long thoughts. " * 50).reply("Yes.")
+    elif why == "hosted tool":
+        responses_backend.search_web("rooms " * 50).reply("Yes.")
     else:
         responses_backend.reply("Yes.")
     settings = ResponsesModelSettings(openai_truncation="auto") if why == "truncation" else None

@@ -55,7 +55,7 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
     ledger, profile, memory = turn.ledger, turn.profile, turn.memory
     if ledger.conversation is not None:
         plan = _resume(turn, ledger.conversation)
-        return plan, expect(plan, ledger.entries, setup=setup.digest, overhead=setup.size), False
+        return plan, _expect(turn, plan, setup), False
     if turn.chaining == "never":
         return ledger.replay("chaining is off"), None, False
     if turn.chaining == "auto":
@@ -68,12 +68,19 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
         return ledger.replay("this server keeps no tool calls"), None, False
     if plan.how == "replay" or turn.chaining == "always":
         return plan, None, False
-    expectation = expect(plan, ledger.entries, setup=setup.digest, overhead=setup.size)
+    expectation = _expect(turn, plan, setup)
     if profile.state == "server" or memory.kind == "held":
         return plan, expectation, False
     if memory.may_prove() and expectation is not None and expectation.separable:
         return plan, expectation, True
     return ledger.replay("this server has not yet proven that it remembers"), None, False
+
+
+def _expect(turn: Turn, plan: Plan, setup: Setup) -> Expectation | None:
+    """The token counts to expect, unless the server may leave out some of what it holds."""
+    if turn.body.get("truncation", "disabled") != "disabled" or turn.body.get("context_management"):
+        return None
+    return expect(plan, turn.ledger.entries, setup=setup.digest, overhead=setup.size)
 
 
 def _has_calls(turn: Turn, end: int) -> bool:

@@ -10,7 +10,7 @@ from ..errors import ContextLengthError
 from ..profiles import ServerProfile
 from .chain import Ledger
 from .items import Item
-from .verdict import Memory, usage_tokens
+from .verdict import Memory, is_comparable, usage_tokens
 
 __all__ = [
     "CONTINUABLE",
@@ -195,5 +195,6 @@ class Outcome:
                 "setup": self.setup,
                 "input_tokens": tokens[0] if tokens else None,
                 "output_tokens": tokens[1] if tokens else None,
+                **({} if is_comparable(self.response) else {"comparable": False}),
             },
         )

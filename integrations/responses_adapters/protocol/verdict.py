@@ -9,9 +9,20 @@ from typing import Any, Final, Literal, TypeAlias
 from ..profiles import ServerProfile
 from .chain import Entry, Plan
 
-__all__ = ["Expectation", "Memory", "Verdict", "expect", "judge", "usage_tokens"]
+__all__ = [
+    "Expectation",
+    "Memory",
+    "Verdict",
+    "expect",
+    "is_comparable",
+    "judge",
+    "usage_tokens",
+]
 
 Verdict: TypeAlias = Literal["held", "lost", "unknown"]
+
+_KEPT: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+"""Output items whose tokens are counted once, and that the next turn's input holds (or whose count is told apart)."""
 
 _MESSAGE_CAP: Final = 20_000
 """Characters of one message that count: an inlined image has far more characters than tokens."""
@@ -93,7 +104,7 @@ def expect(
         overhead: Characters of instructions, tools and format.
     """
     anchor = plan.anchor
-    if anchor is None or anchor.get("setup") != setup:
+    if anchor is None or anchor.get("setup") != setup or anchor.get("comparable") is False:
         return None
     counted, answered = anchor.get("input_tokens"), anchor.get("output_tokens")
     if not isinstance(counted, int) or not isinstance(answered, int) or counted <= 0:
@@ -129,12 +140,29 @@ def judge(
     tokens = usage_tokens(response)
     if expectation is None or tokens is None or not expectation.apart:
         return "unknown"
+    if not is_comparable(response):
+        return "unknown"
     counted = tokens[0]
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
         return "lost" if counted < expectation.least else "unknown"
     proven = expectation.separable and counted >= expectation.held - third
     return "held" if proven else "unknown"
+
+
+def is_comparable(response: Mapping[str, Any]) -> bool:
+    """Whether this response's token counts can be held against those of the turns beside it.
+
+    They cannot where the server ran tools itself (what they found is counted, and not kept), where it compacted, or
+    where it reasoned without counting that apart: reasoning is gone from the next input.
+    """
+    output = response.get("output")
+    kinds = {
+        item.get("type", "message")
+        for item in (output if isinstance(output, list) else ())
+        if isinstance(item, Mapping)
+    }
+    return kinds <= _KEPT and ("reasoning" not in kinds or _reasoning_tokens(response) > 0)
 
 
 def usage_tokens(response: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -146,6 +174,11 @@ def usage_tokens(response: Mapping[str, Any]) -> tuple[int, int] | None:
     answered = usage.get("output_tokens", usage.get("completion_tokens"))
     if not isinstance(counted, int) or not isinstance(answered, int):
         return None
-    details = usage.get("output_tokens_details")
+    return counted, answered - _reasoning_tokens(response)
+
+
+def _reasoning_tokens(response: Mapping[str, Any]) -> int:
+    usage = response.get("usage")
+    details = usage.get("output_tokens_details") if isinstance(usage, Mapping) else None
     reasoning = details.get("reasoning_tokens") if isinstance(details, Mapping) else 0
-    return counted, answered - (reasoning if isinstance(reasoning, int) else 0)
+    return reasoning if isinstance(reasoning, int) else 0

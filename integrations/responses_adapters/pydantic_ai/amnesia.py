@@ -15,7 +15,9 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    TextPart,
     ThinkingPart,
+    ToolCallPart,
 )
 from pydantic_ai.models import ModelRequestParameters
 
@@ -57,9 +59,13 @@ class Anchor:
     ) -> Anchor | None:
         """The anchor, or `None` where its count cannot be compared with the next one.
 
-        With other tools or instructions nothing follows from the counts; nor with reasoning, which is counted once
-        and may be gone from the next input.
+        With other tools or instructions nothing follows from the counts; nor with reasoning or what a tool of the
+        server found, which are counted once and may be gone from the next input.
         """
+        details = answer.provider_details or {}
+        kept = all(isinstance(part, TextPart | ToolCallPart) for part in answer.parts)
+        if not kept or details.get("unmapped_items"):
+            return None
         compacted = any(settings.get(name) for name in _SHRINKING)
         thought = any(
             isinstance(part, CompactionPart | ThinkingPart)
@@ -69,7 +75,7 @@ class Anchor:
         usage = answer.usage
         if compacted or thought or usage.details.get("reasoning_tokens"):
             return None
-        if (answer.provider_details or {}).get(SETUP) != setup or not usage.input_tokens:
+        if details.get(SETUP) != setup or not usage.input_tokens:
             return None
         return cls(answer, usage.input_tokens + usage.output_tokens)
 
@@ -124,7 +130,8 @@ def weigh(
     if expected is None:
         return
     usage = {"input_tokens": counted, "output_tokens": 0}
-    if judge({"usage": usage}, expected, server) == "held":
+    output = [{"type": item.type} for item in response.output or ()]
+    if judge({"usage": usage, "output": output}, expected, server) == "held":
         memory.kind = "held"
         return
     memory.undecided += 1

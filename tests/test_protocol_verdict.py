@@ -1,0 +1,75 @@
+"""When a token count says that the server forgot, and when it says nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from playing import long_turn, message, play, response, turn, usage
+from responses_adapters import ServerProfile
+from responses_adapters.protocol.chain import Ledger
+from responses_adapters.protocol.turn import Outcome
+from responses_adapters.protocol.verdict import Memory
+
+STATEFUL = ServerProfile(name="keeper", state="server")
+SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
+SAID = message("!", "assistant")
+
+
+def second_turn(output: list[Any], body: dict[str, Any] | None = None, **counts: Any) -> Any:
+    """The second turn after a long first one, which was answered with this output and counted like this."""
+    texts = ["x" * 4000, "y" * 40, "z" * 40]
+    body = {"model": "m", **(body or {})}
+    first = play(
+        turn(texts[:1], profile=STATEFUL, body=body),
+        response(
+            "resp_1",
+            output=output,
+            usage={"input_tokens": 1000, "output_tokens": 10, "output_tokens_details": counts},
+        ),
+    )
+    assert isinstance(first.outcome, Outcome)
+    stamp = first.outcome.seal(texts[1].encode())
+    asked = turn(texts, profile=STATEFUL, body=body)
+    entries = list(asked.ledger.entries)
+    entries[1] = entries[1]._replace(stamp=stamp)
+    asked.ledger = Ledger(entries, key=b"k", chain="c", scope="s")
+    return asked
+
+
+def test_a_server_that_counts_far_less_than_before_has_forgotten() -> None:
+    played = play(second_turn([SAID]), response(**usage(12)), response(**usage(1012)))
+    assert [len(body["input"]) for body in played.bodies] == [1, 3]
+
+
+@pytest.mark.parametrize("output", [[SEARCH, SAID], [{"type": "compaction"}, SAID]])
+def test_what_a_hosted_tool_found_or_a_compaction_took_away_is_not_missed(
+    output: list[Any],
+) -> None:
+    played = play(second_turn(output), response(**usage(12)))
+    assert played.outcome is not None
+    assert played.outcome.how == "delta"
+
+
+def test_reasoning_is_compared_only_where_it_is_counted_apart() -> None:
+    assert play(second_turn([THOUGHT, SAID]), response(**usage(12))).outcome is not None
+    told = second_turn([THOUGHT, SAID], reasoning_tokens=4)
+    assert len(play(told, response(**usage(12)), response(**usage(1012))).bodies) == 2
+
+
+@pytest.mark.parametrize(
+    "body", [{"truncation": "auto"}, {"context_management": [{"type": "compaction"}]}]
+)
+def test_a_server_that_may_leave_messages_out_is_not_taken_for_forgetful(
+    body: dict[str, Any],
+) -> None:
+    assert len(play(second_turn([SAID], body), response(**usage(12))).bodies) == 1
+
+
+def test_what_a_hosted_tool_found_proves_no_memory() -> None:
+    memory = Memory()
+    searched = response(output=[SEARCH, SAID], **usage(125))
+    play(long_turn(memory=memory), searched, response())
+    assert (memory.kind, memory.undecided) == ("unknown", 1)
