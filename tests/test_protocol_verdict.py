@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from playing import long_turn, message, play, response, turn, usage
 from responses_adapters import ServerProfile
 from responses_adapters.protocol.chain import Ledger
-from responses_adapters.protocol.turn import Outcome
+from responses_adapters.protocol.turn import Outcome, Turn
 from responses_adapters.protocol.verdict import Memory
 
 STATEFUL = ServerProfile(name="keeper", state="server")
@@ -18,16 +19,26 @@ THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
 SAID = message("!", "assistant")
 
 
-def second_turn(output: list[Any], body: dict[str, Any] | None = None, **counts: Any) -> Any:
-    """The second turn after a long first one, which was answered with this output and counted like this."""
-    texts = ["x" * 4000, "y" * 40, "z" * 40]
+def second_turn(
+    output: list[Any],
+    body: dict[str, Any] | None = None,
+    *,
+    texts: Sequence[str] = ("x" * 4000, "y" * 40, "z" * 40),
+    counted: tuple[int, int] = (1000, 10),
+    **details: int,
+) -> Turn:
+    """The second turn after a first one that was answered with this output and counted like this."""
     body = {"model": "m", **(body or {})}
     first = play(
         turn(texts[:1], profile=STATEFUL, body=body),
         response(
             "resp_1",
             output=output,
-            usage={"input_tokens": 1000, "output_tokens": 10, "output_tokens_details": counts},
+            usage={
+                "input_tokens": counted[0],
+                "output_tokens": counted[1],
+                "output_tokens_details": details,
+            },
         ),
     )
     assert isinstance(first.outcome, Outcome)
@@ -73,3 +84,21 @@ def test_what_a_hosted_tool_found_proves_no_memory() -> None:
     searched = response(output=[SEARCH, SAID], **usage(125))
     play(long_turn(memory=memory), searched, response())
     assert (memory.kind, memory.undecided) == ("unknown", 1)
+
+
+SHORT = ("My code word is heron-4711.", "Noted: heron-4711.", "What is my code word?")
+
+
+def test_in_a_short_thread_too_what_was_counted_before_is_counted_again() -> None:
+    short = second_turn([SAID], texts=SHORT, counted=(15, 8))
+    assert len(play(short, response(**usage(12)), response(**usage(35))).bodies) == 2
+
+
+def test_a_token_or_two_less_is_no_proof() -> None:
+    short = second_turn([SAID], texts=SHORT, counted=(15, 8))
+    assert len(play(short, response(**usage(20))).bodies) == 1
+
+
+def test_more_tokens_than_were_written_are_thoughts_that_the_next_turn_may_lack() -> None:
+    thoughtful = second_turn([SAID], counted=(1000, 900))
+    assert len(play(thoughtful, response(**usage(12))).bodies) == 1

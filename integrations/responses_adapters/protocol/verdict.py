@@ -33,11 +33,17 @@ _MIN_SEPARATION: Final = 24
 _MIN_SHARE: Final = 0.25
 """Share of the larger expectation that must separate them: estimates are rougher than that is wide."""
 
+_SLACK: Final = 8
+"""Tokens by which a server may count the same messages differently from turn to turn."""
+
 _DENSITY: Final = 2
 """How often the estimated delta must fit between them: code or Chinese has more tokens a character than prose."""
 
 _MAX_PROOFS: Final = 2
 """Proving turns that may come out undecided before a server of unknown kind is replayed for good."""
+
+_MESSAGE_OVERHEAD: Final = 64
+"""Tokens of an answer beside its text: its frame, the name and id of a call."""
 
 _MAX_HEADS: Final = 10_000
 
@@ -109,6 +115,8 @@ def expect(
     counted, answered = anchor.get("input_tokens"), anchor.get("output_tokens")
     if not isinstance(counted, int) or not isinstance(answered, int) or counted <= 0:
         return None
+    if _DENSITY * answered > len(entries[plan.start - 1].fingerprint) + _MESSAGE_OVERHEAD:
+        return None  # more was written than is to be seen: thoughts that nobody counted apart
     sizes = [min(len(entry.fingerprint), _MESSAGE_CAP) for entry in entries]
     before = overhead + sum(sizes[: plan.start - 1])
     rate = counted / max(before, 1)
@@ -133,16 +141,17 @@ def judge(
         echo: The parameter that named the prefix.
 
     A null echo where the profile says that the server echoes is proof of loss; an echo that differs is not
-    (gateways rename ids). Otherwise the token count decides, if the two expectations are far enough apart.
+    (gateways rename ids). Otherwise the token count decides: where the two expectations are far enough apart, the
+    nearer one; else only whether fewer tokens were counted than the anchor had.
     """
     if profile.echoes_previous_id and response.get(echo, "") is None:
         return "lost"
     tokens = usage_tokens(response)
-    if expectation is None or tokens is None or not expectation.apart:
-        return "unknown"
-    if not is_comparable(response):
+    if expectation is None or tokens is None or not is_comparable(response):
         return "unknown"
     counted = tokens[0]
+    if not expectation.apart:
+        return "lost" if counted + _SLACK < expectation.least else "unknown"
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
         return "lost" if counted < expectation.least else "unknown"
