@@ -59,6 +59,13 @@ class ToolCache:
         self._entries.append((kept, strict, bound))
         return bound
 
+    def take(self, options: dict[str, Any], *, bound: BoundTools | None) -> BoundTools | None:
+        """The tools of one call, out of its options: those given with it, or else the bound ones."""
+        tools, strict = options.pop("tools", None), options.pop("strict", None)
+        if bound is not None and (tools is None or tools is bound.definitions):
+            return bound
+        return self.bind(tools, strict=strict) if tools else None
+
 
 def _same(known: Any, wanted: Any) -> bool:
     return known is wanted or (isinstance(known, dict) and bool(known == wanted))

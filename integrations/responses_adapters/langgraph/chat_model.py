@@ -29,7 +29,14 @@ from .connection import Connection, GivenClients, OwnClients
 from .headers import HiddenHeaders, shown
 from .hints import refuse_unknown
 from .messages import conversation_items, ledger_entry, lift_instructions
-from .options import ALIASES, CALL_OPTIONS, RequestOptions, create_body, given_options
+from .options import (
+    ALIASES,
+    CALL_OPTIONS,
+    RequestOptions,
+    create_body,
+    given_options,
+    refuse_contradictions,
+)
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -127,25 +134,10 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             ConfigurationError: One is misspelt, or of another meaning here.
         """
         refuse_unknown("ChatResponses", options, [*cls.model_fields, *ALIASES])
-        if options.get("output_version") not in {None, "responses/v1", "v1"}:
-            raise ConfigurationError(
-                'output_version= is "responses/v1" (content as the server sent it, the default) or "v1" (LangChain\'s'
-                " standard blocks in content, with the server's items kept beside them)"
-            )
-        store = options.get("store")
-        if store is not None and not isinstance(store, bool):
-            raise ConfigurationError(
-                "store= is the Responses flag (a bool); pass a BaseStore to compile(store=…)"
-            )
+        refuse_contradictions(options)
 
     def _connect(self) -> Connection:
         secret = self.stamp_secret.get_secret_value() if self.stamp_secret else None
-        if self.http != "httpx" and (
-            self.async_client is not None or self.http_async_client is not None
-        ):
-            raise ConfigurationError(
-                f"http={self.http!r} says what to make a client of, and one was given already: leave out one of the two"
-            )
         if self.client is not None or self.async_client is not None:
             return GivenClients(
                 self.client, self.async_client, server=self.server, stamp_secret=secret
@@ -340,13 +332,12 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             options["stop"] = stop
         options.pop("stream", None)
         lifted, conversation = lift_instructions(messages)
-        instructions = options.pop("instructions", self.instructions)
-        texts = [text for text in (instructions, lifted) if text]
+        instructions = (options.pop("instructions", self.instructions), lifted)
         if not conversation:
             raise ConfigurationError(
                 "there are no messages to send: pass at least one message that is not a system message"
             )
-        tools = self._tools_of(options)
+        tools = self._tool_cache.take(options, bound=self._tools)
         chain = options.pop("chain", self.chain)
         if chain is None:
             chain = chain_name(current_metadata())
@@ -354,9 +345,8 @@ class ChatResponses(RequestOptions, HiddenHeaders):
         chaining = options.pop("chaining", self.chaining)
         seed = options.pop("previous_response_id", None)
         headers = shown(options.pop("extra_headers", None))
-        full_instructions = "\n\n".join(texts) or None
-        model = options.pop("model", self.model)
-        body = create_body(model, self, options, tools=tools)
+        full_instructions = "\n\n".join(filter(None, instructions)) or None
+        body = create_body(options.pop("model", self.model), self, options, tools=tools)
         ledger = Ledger(
             [ledger_entry(message) for message in conversation],
             key=connection.key,
@@ -371,12 +361,11 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             "timeout": self.timeout,
             "limits": Limits(total=self.max_response_bytes),
         }
-        waits = options.get("background", self.background)
-        background = (
-            waits
-            if isinstance(waits, Background)
-            else Background(poll_interval=self.poll_interval, poll_timeout=self.poll_timeout)
-        )
+        background = options.get("background", self.background)
+        if not isinstance(background, Background):
+            background = Background(
+                poll_interval=self.poll_interval, poll_timeout=self.poll_timeout
+            )
         if body.get("background"):
             submission = Submission.here(background, tells=self.emit_events)
             stream = stream and submission.streams
@@ -404,13 +393,6 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             emit_events=self.emit_events,
             standard_content=self.output_version == "v1",
         )
-
-    def _tools_of(self, options: dict[str, Any]) -> BoundTools | None:
-        """The tools of this call: the bound ones, or those given with it."""
-        tools, strict = options.pop("tools", None), options.pop("strict", None)
-        if self._tools is not None and (tools is None or tools is self._tools.definitions):
-            return self._tools
-        return self._tool_cache.bind(tools, strict=strict) if tools else None
 
 
 # LangChain inspects both on every call; what it finds here spares it the work.

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from ..errors import ConfigurationError
 from ..tools import OutputFormat
 from .background import Background
 from .bound_tools import BoundTools, tool_choice
@@ -17,6 +18,7 @@ __all__ = [
     "RequestOptions",
     "create_body",
     "given_options",
+    "refuse_contradictions",
     "text_format",
 ]
 
@@ -128,6 +130,29 @@ _RENAMED: Final = {"request_metadata": "metadata"}
 _MERGED: Final = frozenset(
     {"text", "response_format", "verbosity", "tool_choice", "extra_body", "background"}
 )
+
+
+def refuse_contradictions(options: Mapping[str, Any]) -> None:
+    """Refuse options that contradict each other, or that mean something else elsewhere in LangChain or LangGraph.
+
+    Raises:
+        ConfigurationError: Some do.
+    """
+    given = any(options.get(name) is not None for name in ("async_client", "http_async_client"))
+    if given and (http := options.get("http", "httpx")) != "httpx":
+        raise ConfigurationError(
+            f"http={http!r} says what to make a client of, and one was given already: leave out one of the two"
+        )
+    if options.get("output_version") not in {None, "responses/v1", "v1"}:
+        raise ConfigurationError(
+            'output_version= is "responses/v1" (content as the server sent it, the default) or "v1" (LangChain\'s'
+            " standard blocks in content, with the server's items kept beside them)"
+        )
+    store = options.get("store")
+    if store is not None and not isinstance(store, bool):
+        raise ConfigurationError(
+            "store= is the Responses flag (a bool); pass a BaseStore to compile(store=…)"
+        )
 
 
 def given_options(options: RequestOptions) -> dict[str, Any]:
