@@ -51,7 +51,7 @@ audit: $(READY) ## look the installed packages up in the index's list of known v
 	@.venv-audit/bin/python tests/audit.py .venv-audit/installed.txt
 
 test-deep: $(READY) ## play made-up threads on a real graph, every fault over a socket, and kill workers (a quarter of an hour)
-	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s
+	@$(RUN) pytest tests/test_langgraph_context.py tests/test_fault_campaign.py -m deep -s -o faulthandler_timeout=3600
 	@$(MAKE) --no-print-directory campaign
 
 campaign: $(READY) ## kill workers on PostgreSQL and DBOS, at any moment and in the worst (minutes)
