@@ -84,7 +84,7 @@ def long_turn(**options: Any) -> Turn:
     texts = ["x" * 400, "y" * 40, "z" * 40]
     prepared = turn(texts, profile=SERVERS["generic"], **options)
     ledger = Ledger(prepared.ledger.entries[:1], key=b"k", chain="c", scope="s")
-    setup = ledger.digest_of([None, None, None, "m"])
+    setup, _ = ledger.digest_of([None, None, None, "m"])
     facts = {"setup": setup, "input_tokens": 104, "output_tokens": 10}
     return turn(texts, profile=SERVERS["generic"], facts=facts, **options)
 

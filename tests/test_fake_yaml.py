@@ -78,6 +78,7 @@ def test_a_script_may_have_a_brain_and_the_caller_may_overrule_it() -> None:
         ({"turns": [3]}, "a turn is a text or a mapping of verbs, not 3"),
         ({"rules": [{"txt": "x", "say": "y"}]}, "'txt' is unknown in a rule. Did you mean 'text'?"),
         ({"configure": {"strict_pair": True}}, "Did you mean 'strict_pairs'?"),
+        ({"configure": [1]}, "the script is not made as scripts are (IndexError: "),
     ],
 )
 def test_a_script_that_is_wrong_says_where(script: Any, message: str) -> None:

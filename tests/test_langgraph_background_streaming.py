@@ -54,6 +54,21 @@ async def texts(app: Any, update: Any, asynchronous: bool, config: Any = THREAD)
     return [text for text in said if text]
 
 
+@pytest.mark.parametrize(("window", "streamed"), [("soonest", True), ("8h", False)])
+def test_an_answer_that_has_hours_is_polled_for(window: str, streamed: bool) -> None:
+    backend = Backend("openai").background(polls=2)
+    backend.reply(TEXT)
+    model = ChatResponses(
+        "m",
+        background=FAST,
+        background_options={"completion_window": window},
+        http_client=openai.DefaultHttpxClient(transport=make_transport(backend)),
+        **GATEWAY,
+    )
+    assert "".join(chunk.text for chunk in model.stream("hi")) == TEXT
+    assert [each.json.get("stream") for each in backend.creates] == [streamed]
+
+
 def polls(backend: Backend) -> int:
     return sum(
         each.method == "GET" and "stream" not in each.request.query for each in backend.requests

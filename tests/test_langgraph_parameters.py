@@ -39,6 +39,7 @@ class Sent(NamedTuple):
 PARAMETERS = {
     "access_programs": Sent({"health": {"enabled": True}}, "access_programs"),
     "background": Sent(True, "background"),
+    "background_options": Sent({"continuation_id": "c1"}, "background_options"),
     "context_management": Sent([{"type": "compaction"}], "context_management"),
     "conversation": Sent("conv_1", "conversation"),
     "extra_body": Sent({"acme": {"trace": True}}, "acme.trace", True),

@@ -140,7 +140,7 @@ async def test_an_endless_error_is_read_up_to_a_limit() -> None:
 
 
 def test_events_are_counted() -> None:
-    meter = Meter(Limits(events=10), "https://gw/v1/responses")
+    meter = Meter(Limits(events=10), lambda: "https://gw/v1/responses")
     meter.read(b"", events=10)
     with pytest.raises(
         ResponseTooLargeError, match=r"^https://gw/v1/responses sent more than 10 events"

@@ -84,6 +84,7 @@ async def test_a_parameter_without_an_upstream_setting_has_one_here(
 PARAMETERS: dict[str, dict[str, Any]] = {
     "access_programs": {"responses_access_programs": {"biology": "p1"}},
     "background": {"openai_background": True},
+    "background_options": {"responses_background_options": {"continuation_id": "c1"}},
     "context_management": {"openai_context_management": [{"type": "compaction"}]},
     "conversation": {"openai_conversation_id": "conv_1"},
     "image": {"responses_image": {"detail": "low"}},

@@ -19,6 +19,7 @@ from ..profiles import ServerProfile, find_server
 from ..protocol.chain import stamp_key
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.http_clients import Held, Http, check_http, held_async_client, held_client
+from ..protocol.sdk import AsyncOpenAI, OpenAI
 from ..protocol.verdict import Memory
 from .background import Submission
 
@@ -145,7 +146,8 @@ class OwnClients(Connection):
         if self._sync is None:
             given = self._http_client
             held = held_client(self._account) if given is None else Held(given)
-            client = openai.OpenAI(http_client=held.client, **self._arguments())
+            kind = OpenAI if given is None else openai.OpenAI
+            client = kind(http_client=held.client, **self._arguments())
             self._sync = _Sdk(self._settle(client), held)
         return self._sync.client
 
@@ -156,7 +158,8 @@ class OwnClients(Connection):
         if known is None:
             given = self._http_async_client
             held = held_async_client(self._account, self._http) if given is None else Held(given)
-            client = openai.AsyncOpenAI(http_client=held.client, **self._arguments())
+            kind = AsyncOpenAI if given is None else openai.AsyncOpenAI
+            client = kind(http_client=held.client, **self._arguments())
             known = self._per_loop[loop] = _Sdk(self._settle(client), held)
         return known.client
 

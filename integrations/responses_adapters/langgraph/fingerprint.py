@@ -41,11 +41,9 @@ def fingerprint(message: BaseMessage) -> bytes:
     """
     content: Any = message.content
     if not isinstance(content, str):
-        content = [essence(block) for block in content]
+        content = [*map(essence, content)] or ""
         if len(content) == 1 and isinstance(content[0], str):
             content = content[0]
-        elif not content:
-            content = ""
     role = role_of(message)
     further = _further(message, role)
     # Most messages need no JSON; what starts with one of these words cannot be taken for it.

@@ -54,11 +54,12 @@ def lift_instructions(messages: Sequence[BaseMessage]) -> tuple[str | None, list
 
 
 def ledger_entry(message: BaseMessage) -> Entry:
-    """What the ledger keeps of a message."""
-    own = role_of(message) in _CALLERS
-    marked = STAMP in message.additional_kwargs and _marks(message).get(_EPHEMERAL) is True
+    """What the ledger keeps of a message; made of every message on every turn."""
     stamp = message.response_metadata.get(STAMP)
-    return Entry(fingerprint(message), stamp if isinstance(stamp, Mapping) else None, own, marked)
+    if stamp is not None and type(stamp) is not dict and not isinstance(stamp, Mapping):
+        stamp = None
+    marked = STAMP in message.additional_kwargs and _marks(message).get(_EPHEMERAL) is True
+    return Entry(fingerprint(message), stamp, role_of(message) in _CALLERS, marked)
 
 
 def _marks(message: BaseMessage) -> Mapping[str, Any]:

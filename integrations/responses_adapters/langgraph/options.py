@@ -94,6 +94,8 @@ class RequestOptions(BaseModel):
     """Access programmes of the server that the request makes use of."""
     background: bool | Background | None = None
     """Run on the server in the background, and return when the response has finished; see `Background`."""
+    background_options: dict[str, Any] | None = None
+    """How a background response is run, such as `{"completion_window": "8h"}`, which needs a longer `poll_timeout`."""
     stream_options: dict[str, Any] | None = None
     """Options of the event stream, such as `{"include_obfuscation": False}`."""
     stop: list[str] | str | None = None

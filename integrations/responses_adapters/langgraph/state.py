@@ -11,6 +11,7 @@ from langchain_core.messages import (
     AnyMessage,
     BaseMessage,
     HumanMessage,
+    SystemMessage,
     ToolMessage,
     convert_to_messages,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "responses_retry_on",
 ]
 
+_MESSAGES: Final = frozenset({AIMessage, HumanMessage, SystemMessage, ToolMessage})
 _INPUT_ITEMS: Final = frozenset(
     {
         "additional_tools",
@@ -55,6 +57,8 @@ def as_messages(values: Any) -> list[BaseMessage]:
     """
     if not isinstance(values, Sequence) or isinstance(values, str):
         values = [values]
+    if _MESSAGES.issuperset(map(type, values)):
+        return [*values]
     messages: list[BaseMessage] = []
     answer: list[dict[str, Any]] = []
     for value in values:

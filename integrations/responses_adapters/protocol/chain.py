@@ -214,9 +214,10 @@ class Ledger:
         stamp["digest"] = _close(mac, stamp)
         return stamp
 
-    def digest_of(self, value: Any) -> str:
-        """A short keyed digest of any plain JSON, to notice that it changed."""
-        return self._short_digest(_encode(value))
+    def digest_of(self, value: Any) -> tuple[str, int]:
+        """A short keyed digest of any plain JSON, to notice that it changed, and its size in characters."""
+        text = _encode(value)
+        return self._short_digest(text), len(text)
 
     def _hash(self, ends: Iterable[int]) -> Iterator[hmac.HMAC]:
         """The keyed hash of the first so many messages, for each of the growing `ends`."""

@@ -21,7 +21,7 @@ from ..errors import (
 )
 from .failure import Failure, read_failure
 from .recovery import Concessions, Step, as_learnt, next_step, unsupported_parameter
-from .request import build_request, choose_plan, describe_setup
+from .request import build_request, choose_plan, describe_setup, may_stream
 from .retry import backoff, may_resend
 from .turn import (
     CONTINUABLE,
@@ -111,8 +111,7 @@ class _Call:
     def submit(self) -> Generator[Command, Any, Reply]:
         """Send the create request, again where that cannot pay twice; failures come back as replies."""
         profile = as_learnt(self.profile, self.turn.memory.refused)
-        streams = profile.streams_background if self.background else profile.streams
-        stream = self.turn.stream and streams
+        stream = self.turn.stream and may_stream(self.turn.body, profile)
         self.body = body = build_request(self.turn, self.plan, self.conceded, stream=stream)
         self.sent = len(body["input"])
         headers = self._idempotency()

@@ -26,7 +26,7 @@ class Gauge:
 
     def __init__(self, response: Any, limits: Limits) -> None:
         self._response = response
-        self._meter = Meter(limits, without_user(str(response.request.url)))
+        self._meter = Meter(limits, lambda: without_user(str(response.request.url)))
         timeout = response.request.extensions.get("timeout") or {}
         self._patience: float | None = timeout.get("read")
         self.restart()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,10 +36,10 @@ class Meter:
 
     Args:
         limits: Where to stop.
-        source: Address that sends it, for the message.
+        source: Tells the address that sends it, for the message.
     """
 
-    def __init__(self, limits: Limits, source: str = "the server") -> None:
+    def __init__(self, limits: Limits, source: Callable[[], str] = lambda: "the server") -> None:
         self._limits = limits
         self._source = source
         self._bytes = 0
@@ -61,7 +61,7 @@ class Meter:
 
     def _error(self, limit: str) -> ResponseTooLargeError:
         return ResponseTooLargeError(
-            f"{self._source} sent more than {limit} in one answer, and was not read any further: raise"
+            f"{self._source()} sent more than {limit} in one answer, and was not read any further: raise"
             " max_response_bytes= if that is what such an answer takes"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,10 +20,18 @@ from .recovery import Concessions, as_learnt
 from .turn import Turn
 from .verdict import Expectation, expect
 
-__all__ = ["Setup", "build_request", "choose_plan", "conversation_id", "describe_setup"]
+__all__ = [
+    "Setup",
+    "build_request",
+    "choose_plan",
+    "conversation_id",
+    "describe_setup",
+    "may_stream",
+]
 
 _CALL_ITEMS: Final = frozenset({*CALL_OUTPUTS, *CALL_OUTPUTS.values()})
 _NOTHING: Final = Concessions()
+_SOON: Final = frozenset({None, "soonest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +43,13 @@ class Setup:
 
 
 def describe_setup(turn: Turn) -> Setup:
-    """Digest and size of instructions, tools, format and model."""
+    """Digest of instructions, tools, format and model; size of the first three."""
     body = turn.body
-    parts = [turn.instructions, body.get("tools"), body.get("text"), body.get("model")]
-    return Setup(digest=turn.ledger.digest_of(parts), size=len(json.dumps(parts[:3])))
+    model = str(body.get("model"))
+    digest, size = turn.ledger.digest_of(
+        [turn.instructions, body.get("tools"), body.get("text"), model]
+    )
+    return Setup(digest=digest, size=size - len(model))
 
 
 def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, bool]:
@@ -161,6 +171,14 @@ def build_request(
         body = normalize_request(body, profile)
     _refuse(turn, body)
     return body
+
+
+def may_stream(body: Mapping[str, Any], profile: ServerProfile) -> bool:
+    """Whether this server streams the answer to such a request; one that has hours is always polled for."""
+    if not body.get("background"):
+        return profile.streams
+    options = body.get("background_options") or {}
+    return profile.streams_background and options.get("completion_window") in _SOON
 
 
 def _asks_for_reasoning(body: Mapping[str, Any], profile: ServerProfile) -> bool:

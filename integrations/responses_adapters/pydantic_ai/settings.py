@@ -94,6 +94,10 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     responses_access_programs: Mapping[str, Any]
     """Access programs of a domain to use for the request."""
 
+    responses_background_options: Mapping[str, Any]
+    """How a background response is run, such as `{"completion_window": "8h"}`, which needs a longer
+    `responses_poll_timeout`."""
+
     responses_image: Mapping[str, Any]
     """Options of the images in the request."""
 
@@ -105,6 +109,7 @@ _BODY: Final = {
     f"responses_{name}": name
     for name in (
         "access_programs",
+        "background_options",
         "frequency_penalty",
         "identity",
         "image",

@@ -26,6 +26,7 @@ _NUMBER = (int, float)
 PARAMETERS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "access_programs": (dict, "an object"),
     "background": (bool, "a boolean"),
+    "background_options": (dict, "an object"),
     "context_management": (list, "an array of objects"),
     "conversation": ((str, dict), "one of an object or string"),
     "frequency_penalty": (_NUMBER, "a decimal"),
@@ -74,6 +75,9 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 _LONGEST = 10_485_760
 """Characters of a text, by the specification."""
+
+_AT_ONCE = "soonest"
+"""The completion window of a background response that may be streamed."""
 
 _SOURCES = ("input", "previous_response_id", "prompt", "conversation")
 
@@ -132,6 +136,13 @@ def check_presence(body: Mapping[str, Any]) -> None:
         )
     if body.get("background") and body.get("store") is False:
         raise ApiError(400, "Background mode requires 'store' to be true.", param="store")
+    window = (body.get("background_options") or {}).get("completion_window", _AT_ONCE)
+    if window != _AT_ONCE and (body.get("stream") or not body.get("background")):
+        raise ApiError(
+            400,
+            f"Completion window '{window}' requires 'background' to be true and 'stream' to be false.",
+            param="background_options.completion_window",
+        )
     if body.get("previous_response_id") and body.get("conversation"):
         raise ApiError(
             400,

@@ -40,7 +40,7 @@ def play(backend: Backend, script: Mapping[str, Any]) -> None:
         _play(backend, script)
     except ConfigurationError:
         raise
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ConfigurationError(
             f"the script is not made as scripts are ({type(error).__name__}: {error})"
         ) from error
