@@ -26,7 +26,7 @@ AT_MOST = {
     "ResponsesNode: loop": 0.68,
     "ResponsesNode: delta": 0.92,  # peers work in C from Python 3.12 on
     "ResponsesNode, aiohttp: turn": 0.56,
-    "ResponsesNode, aiohttp: loop": 0.55,
+    "ResponsesNode, aiohttp: loop": 0.52,
     "ResponsesNode, aiohttp: delta": 0.70,
     "ResponsesModel: turn": 0.95,
     "ResponsesModel, aiohttp: turn": 0.88,

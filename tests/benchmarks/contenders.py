@@ -173,10 +173,21 @@ class Sdk:
         self._client = AsyncOpenAI(base_url=url, api_key=KEY, http_client=async_client(http))
         self._response = HTTP_LIBRARY.Response
 
-    async def turn(self, prompt: str) -> str:
-        body = {"model": MODEL, "input": [{"role": "user", "content": prompt}]}
-        answer = await self._client.post("/responses", body=body, cast_to=self._response)
-        return json.loads(answer.content)["output"][0]["content"][0]["text"]
+    async def answer(self, messages: list[Any]) -> tuple[str, dict[str, Any]]:
+        """Id and first item of the response to the last message, be it a question or the output of a call."""
+        *_, before, last = [None, *messages]
+        item, known = {"role": "user", "content": last.text}, {}
+        if last.type == "tool":
+            item = {
+                "type": "function_call_output",
+                "call_id": last.tool_call_id,
+                "output": last.text,
+            }
+            known = {"previous_response_id": before.response_metadata["id"]}
+        body = {"model": MODEL, "input": [item], **known}
+        response = await self._client.post("/responses", body=body, cast_to=self._response)
+        found = json.loads(response.content)
+        return found["id"], found["output"][0]
 
 
 def _chat_openai(url: str, **options: Any) -> Any:
@@ -260,8 +271,8 @@ def decider(chat: Any, thread: list[Any]) -> Callable[[], None]:
     return decide
 
 
-def _canned_chat(url: str) -> Any:
-    """The framework alone: a chat model whose answers need no server."""
+def _canned_chat(url: str, http: str | None = None) -> Any:
+    """The framework alone: a chat model whose answers need no server; with `http`, one that waits for the SDK's post."""
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, AIMessageChunk
     from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -284,6 +295,8 @@ def _canned_chat(url: str) -> Any:
         "output_token_details": {"reasoning": 0},
     }
 
+    sdk = Sdk(url, http) if http else None
+
     class Canned(BaseChatModel):
         @property
         def _llm_type(self) -> str:
@@ -295,9 +308,19 @@ def _canned_chat(url: str) -> Any:
         def bind_tools(self, *args: Any, **kwargs: Any) -> Any:
             return self
 
-        async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
-            block = {"type": "text", "text": text, "annotations": [], "logprobs": [], "id": "msg_1"}
-            answer = AIMessage([block], response_metadata=dict(facts), usage_metadata=usage)
+        async def _agenerate(self, messages: list[Any], *_: Any, **__: Any) -> ChatResult:
+            told = dict(facts)
+            content = [{"type": "text", "text": text, "annotations": [], "logprobs": [], "id": "m"}]
+            calls: list[Any] = []
+            if sdk is not None:
+                told["id"], item = await sdk.answer(messages)
+                if item["type"] == "function_call":
+                    arguments = json.loads(item["arguments"])
+                    calls = [{"name": item["name"], "args": arguments, "id": item["call_id"]}]
+                    content = []
+            answer = AIMessage(
+                content, tool_calls=calls, response_metadata=told, usage_metadata=usage
+            )
             return ChatResult(generations=[ChatGeneration(message=answer)])
 
         async def _astream(self, *args: Any, **kwargs: Any) -> Any:
@@ -325,13 +348,12 @@ def _canned_agent(url: str) -> Agent:
 
 
 CONTENDERS: dict[str, Callable[[str], Any]] = {
-    "SDK alone": lambda url: Sdk(url, "httpx"),
-    "SDK alone, aiohttp": lambda url: Sdk(url, "aiohttp"),
     "ChatOpenAI": lambda url: Chat(_chat_openai(url)),
     "ChatResponses": lambda url: Chat(_chat_responses(url)),
     "ChatResponses, aiohttp": lambda url: Chat(_chat_responses(url, http="aiohttp")),
     "ChatResponses, replay": lambda url: Chat(_chat_responses(url, STATELESS)),
-    "BaseChatModel alone": lambda url: Chat(_canned_chat(url)),
+    "BaseChatModel over the SDK": lambda url: Chat(_canned_chat(url, "httpx")),
+    "BaseChatModel over the SDK, aiohttp": lambda url: Chat(_canned_chat(url, "aiohttp")),
     "full node": lambda url: Graph(_function_node(_chat_openai(url))),
     "naive node": lambda url: Graph(_function_node(_chat_openai(url), naive=True)),
     "chained node": lambda url: Graph(
@@ -340,6 +362,10 @@ CONTENDERS: dict[str, Callable[[str], Any]] = {
     "ResponsesNode": _our_node,
     "ResponsesNode, aiohttp": lambda url: _our_node(url, http="aiohttp"),
     "LangGraph alone": lambda url: Graph(_function_node(_canned_chat(url))),
+    "LangGraph over the SDK": lambda url: Graph(_function_node(_canned_chat(url, "httpx"))),
+    "LangGraph over the SDK, aiohttp": lambda url: Graph(
+        _function_node(_canned_chat(url, "aiohttp"))
+    ),
     "OpenAIResponsesModel": _stock_agent,
     "ResponsesModel": _our_agent,
     "ResponsesModel, aiohttp": lambda url: _our_agent(url, http="aiohttp"),

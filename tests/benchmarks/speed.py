@@ -26,7 +26,6 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from operator import add
 from statistics import median
 from typing import Any
 
@@ -78,26 +77,29 @@ Section = Callable[[Bench, int], Iterator[Figure]]
 
 
 def turns(bench: Bench, rounds: int) -> Iterator[Figure]:
-    """One turn, and the floor below it: the framework without HTTP, and the SDK's `post` without a framework."""
-    for name, peer, alone, limits in (
-        ("ChatResponses", "ChatOpenAI", "BaseChatModel alone", (0.58, 0.40)),
-        ("ResponsesNode", "chained node", "LangGraph alone", (0.68, 0.56)),
+    """One turn, and that of the framework over the SDK's own `post`, with nothing of ours."""
+    for name, peer, floor, limits in (
+        ("ChatResponses", "ChatOpenAI", "BaseChatModel over the SDK", (0.58, 0.40)),
+        ("ResponsesNode", "chained node", "LangGraph over the SDK", (0.68, 0.56)),
         ("ResponsesModel", "OpenAIResponsesModel", None, (0.95, 0.88)),
     ):
-        floor = [alone, "SDK alone", "SDK alone, aiohttp"] if alone else []
-        names = [peer, name, f"{name}, aiohttp", *floor]
+        suffixes = ("", ", aiohttp")
+        ours = [each for each in (name, floor) if each]
+        names = [peer, *(f"{each}{suffix}" for each in ours for suffix in suffixes)]
         bench.start(*names)
         counts = {each: [bench.ask(each, "count", "turn", 20)] for each in names}
         spent = bench.rounds(names, "spend", "turn", 20, 25, rounds=rounds)
-        for suffix, transport, limit in zip(("", ", aiohttp"), TRANSPORTS, limits, strict=True):
-            shared = {"against": peer, "transport": transport, "target": limit}
-            for by, values in (("bytecodes", counts), ("CPU", spent)):
-                value = ratio(values[f"{name}{suffix}"], values[peer])
-                yield Figure(measure=f"`{name}`, one turn", value=value, by=by, **shared)
-                if alone:
-                    below = map(add, values[alone], values[f"SDK alone{suffix}"])
-                    value = ratio([*below], values[peer])
-                    yield Figure(measure=f"{alone}, and the SDK", value=value, by=by, **shared)
+        for suffix, transport, limit in zip(suffixes, TRANSPORTS, limits, strict=True):
+            for each in ours:
+                for by, values in (("bytecodes", counts), ("CPU", spent)):
+                    yield Figure(
+                        measure=f"`{each}`, one turn" if each == name else each,
+                        against=peer,
+                        value=ratio(values[f"{each}{suffix}"], values[peer]),
+                        target=limit,
+                        by=by,
+                        transport=transport,
+                    )
 
 
 def streams(bench: Bench, rounds: int) -> Iterator[Figure]:
@@ -141,19 +143,24 @@ def first_token(bench: Bench, _: int) -> Iterator[Figure]:
 
 
 def loops(bench: Bench, rounds: int) -> Iterator[Figure]:
-    """A tool loop of 20 calls."""
-    names = ["full node", "chained node", "ResponsesNode", "ResponsesNode, aiohttp"]
+    """A tool loop of 20 calls, and that of the framework over the SDK's own `post`, with nothing of ours."""
+    ours, floor = "ResponsesNode", "LangGraph over the SDK"
+    names = ["full node", "chained node"]
+    names += [f"{each}{suffix}" for each in (ours, floor) for suffix in ("", ", aiohttp")]
     counts = {name: bench.ask(name, "count", "loop", 20) for name in names}
     spent = bench.rounds(names, "spend", "loop", 20, 1, rounds=rounds)
+    measure = "tool loop of 20 calls"
     for name, peer, transport, target in (
-        ("ResponsesNode", "full node", "default", 0.22),
-        ("ResponsesNode", "chained node", "default", 0.68),
-        ("ResponsesNode, aiohttp", "chained node", "aiohttp", 0.52),
+        (ours, "full node", "default", 0.22),
+        (ours, "chained node", "default", 0.68),
+        (floor, "chained node", "default", 0.68),
+        (f"{ours}, aiohttp", "chained node", "aiohttp", 0.52),
+        (f"{floor}, aiohttp", "chained node", "aiohttp", 0.52),
     ):
         shared = {"against": peer, "transport": transport, "target": target}
-        measure, count = "tool loop of 20 calls", counts[name] / counts[peer]
-        yield Figure(measure=measure, value=count, by="bytecodes", **shared)
-        yield Figure(measure=measure, value=ratio(spent[name], spent[peer]), **shared)
+        called = measure if name.startswith(ours) else f"{measure}, {floor}"
+        yield Figure(measure=called, value=counts[name] / counts[peer], by="bytecodes", **shared)
+        yield Figure(measure=called, value=ratio(spent[name], spent[peer]), **shared)
 
 
 def threads(bench: Bench, rounds: int) -> Iterator[Figure]:
