@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parent / "benchmarks"
 
 COUNT = """
-import json, sys
+import json
+
+from measure import counting_bytecodes
 
 def bytecodes(work):
-    count = 0
-    def trace(frame, event, argument):
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-    sys.settrace(trace)
-    try:
+    with counting_bytecodes() as counted:
         work()
-    finally:
-        sys.settrace(None)
-    return count
+    return counted()
 """
 
 MODEL = """
@@ -58,7 +55,11 @@ print(json.dumps([bytecodes(lambda: to_wire_schema(wide(n))) for n in (500, 5000
 
 def run(script: str) -> dict[str, int]:
     done = subprocess.run(
-        [sys.executable, "-c", COUNT + script], check=True, capture_output=True, text=True
+        [sys.executable, "-c", COUNT + script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(BENCHMARKS)},
     )
     counts: dict[str, int] = json.loads(done.stdout)
     return counts
