@@ -272,7 +272,7 @@ class Thread:
                 self._run(update, move)
                 return
             except (ContextMismatchError, openai.NotFoundError) as error:
-                if not self._cannot_follow(move):
+                if not move.kept or not self._cannot_follow(move):
                     raise AssertionError("refused for no reason") from error
                 tally.refused += 1
                 del self.kept[move.server]

@@ -16,7 +16,10 @@ from rough_threads import (
     STATEFUL,
     TURNS,
     UNKNOWN,
+    Move,
     Server,
+    Tally,
+    Thread,
     play,
 )
 
@@ -70,6 +73,21 @@ def test_a_conversation_object_holds_exactly_the_messages_or_the_turn_is_refused
     print(f"\n{request.node.callspec.id}: {tally}", end=" ")
     assert tally.turns >= threads * TURNS
     assert 0 < tally.refused < tally.turns / 3
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        pytest.param([Move(calls=3), Move("fork", where=2)], id="calls without outputs"),
+        pytest.param(
+            [Move(calls=2), Move(agent="b", words=8), Move(words=29)], id="short calls, long words"
+        ),
+    ],
+)
+def test_what_a_forgetful_server_counts_of_a_delta_proves_no_memory(moves: list[Move]) -> None:
+    thread, tally = Thread(FORGETFUL, STATEFUL), Tally()
+    for move in moves:
+        thread.play(move, tally)
 
 
 def test_the_test_notices_a_plan_that_always_sends_a_delta(monkeypatch: pytest.MonkeyPatch) -> None:

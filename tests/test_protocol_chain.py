@@ -222,6 +222,14 @@ def test_a_count_that_covers_the_anchor_and_its_answer_never_proves_loss() -> No
     )
 
 
+def test_a_count_below_that_of_the_anchor_and_its_answer_never_proves_memory() -> None:
+    mostly_unseen = Expectation(held=1200, lost=480, least=1020)
+    assert mostly_unseen.separable
+    for counted, verdict in (1005, "unknown"), (1030, "held"):
+        response = {"usage": {"input_tokens": counted, "output_tokens": 1}}
+        assert judge(response, mostly_unseen, SERVERS["generic"]) == verdict
+
+
 def test_a_long_delta_of_more_tokens_than_it_looks_proves_nothing() -> None:
     long = Expectation(held=400, lost=250, least=220)
     assert long.apart

@@ -86,6 +86,46 @@ def test_what_a_hosted_tool_found_proves_no_memory() -> None:
     assert (memory.kind, memory.undecided) == ("unknown", 1)
 
 
+def call(number: int) -> dict[str, Any]:
+    return {
+        "type": "function_call",
+        "call_id": f"call_{number:024}",
+        "name": "add",
+        "arguments": "{}",
+    }
+
+
+ASKED, ANSWERED, ASKS = message("x" * 400), message("y" * 40, "assistant"), message("z" * 40)
+PICTURE = {**ASKS, "content": [{"type": "input_image", "image_url": "https://pictures.test/1.png"}]}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param([[ASKED], [call(i) for i in range(8)], [ASKS]], id="outputs made up"),
+        pytest.param([[ASKED], [ANSWERED], [PICTURE]], id="a picture"),
+        pytest.param([[call(1)], [ANSWERED], [ASKS]], id="mostly ids"),
+    ],
+)
+def test_nothing_is_proven_by_what_may_count_as_much_as_the_messages_before_it(
+    items: list[list[Any]],
+) -> None:
+    memory = Memory()
+    played = play(long_turn(memory=memory, items=items), response(**usage(1000)))
+    assert "previous_response_id" not in played.bodies[0]
+    assert memory.kind == "unknown"
+
+
+def test_a_message_for_one_turn_alone_that_is_sent_again_proves_nothing() -> None:
+    asked = long_turn()
+    first, *others = asked.ledger.entries
+    note = first._replace(fingerprint=b"n" * 400, ephemeral=True)
+    groups = [[message("n" * 400)], *asked.groups(0)]
+    asked.ledger = Ledger([note, first, *others], key=b"k", chain="c", scope="s")
+    asked.groups = lambda start: groups[start:]
+    assert "previous_response_id" not in play(asked, response(**usage(1000))).bodies[0]
+
+
 SHORT = ("My code word is heron-4711.", "Noted: heron-4711.", "What is my code word?")
 
 

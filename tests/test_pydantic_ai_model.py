@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
-from pydantic_ai.messages import ModelMessage, ModelRequest, UserPromptPart
+from pydantic_ai.messages import ImageUrl, ModelMessage, ModelRequest, UserPromptPart
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -168,6 +168,23 @@ async def test_a_server_whose_counts_tell_nothing_is_put_to_the_proof_twice(
         await agent.run("And?", message_history=history)
     chained = [request.previous_response_id is not None for request in responses.requests]
     assert chained == [False, True, False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [[ImageUrl("https://pictures.test/1.png"), "And this?"], "空いている会議室はありますか" * 20],
+    ids=["a picture", "Japanese"],
+)
+async def test_a_question_of_unknown_weight_proves_nothing(
+    responses_backend: Backend, question: Any
+) -> None:
+    agent = Agent(on_fake(None))
+    responses_backend.reply("One.")
+    responses_backend.reply("Two.")
+    history = (await agent.run(LONG)).all_messages()
+    await agent.run(question, message_history=history)
+    chained = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert chained == [False, False]
 
 
 async def test_a_server_of_unknown_kind_that_remembers_is_sent_only_what_is_new(

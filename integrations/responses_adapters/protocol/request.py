@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import (
@@ -31,6 +31,12 @@ __all__ = [
 
 _CALL_ITEMS: Final = frozenset({*CALL_OUTPUTS, *CALL_OUTPUTS.values()})
 _NOTHING: Final = Concessions()
+_READ: Final = ("arguments", "content", "input", "name", "output", "text")
+_FRAME: Final = 12
+"""Bytes that the frame of an item or a part stands for."""
+
+_OUTWEIGHS: Final = 2
+"""How much longer than a proving delta must be what it is to prove: bytes have more or fewer tokens."""
 _SOON: Final = frozenset({None, "soonest"})
 
 
@@ -81,7 +87,8 @@ def choose_plan(turn: Turn, setup: Setup) -> tuple[Plan, Expectation | None, boo
     expectation = _expect(turn, plan, setup)
     if profile.state == "server" or memory.kind == "held":
         return plan, expectation, False
-    if memory.may_prove() and expectation is not None and expectation.separable:
+    separable = expectation is not None and expectation.separable
+    if separable and memory.may_prove() and _outweighs(turn, plan):
         return plan, expectation, True
     return ledger.replay("this server has not yet proven that it remembers"), None, False
 
@@ -91,6 +98,29 @@ def _expect(turn: Turn, plan: Plan, setup: Setup) -> Expectation | None:
     if turn.body.get("truncation", "disabled") != "disabled" or turn.body.get("context_management"):
         return None
     return expect(plan, turn.ledger.entries, setup=setup.digest, overhead=setup.size)
+
+
+def _outweighs(turn: Turn, plan: Plan) -> bool:
+    """Whether a model reads much more in what the server is to hold than in what this delta sends.
+
+    Otherwise a server that has only the delta may count as much as one that has both. The messages' sizes do not tell:
+    half of a short call is ids, which no model reads; and an output made up for a call without one is no message.
+    """
+    before = zip(turn.ledger.entries[: plan.start], turn.groups(0), strict=False)
+    groups = prune_compacted([[] if entry.ephemeral else group for entry, group in before])
+    held = portable(item for group in groups for item in group)
+    sent = _input(replace(turn, on_dangling="output"), plan, _NOTHING)
+    return _length(held, unread=0) >= _OUTWEIGHS * _length(sent, unread=float("inf"))
+
+
+def _length(value: Any, *, unread: float) -> float:
+    """Bytes that a model reads of items; `unread` for one whose text does not tell, like a picture or a file."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, Mapping):
+        read = [value[key] for key in _READ if key in value]
+        return _FRAME + sum(_length(each, unread=unread) for each in read) if read else unread
+    return sum(_length(each, unread=unread) for each in value or ())
 
 
 def _has_calls(turn: Turn, end: int) -> bool:

@@ -36,8 +36,11 @@ _MIN_SHARE: Final = 0.25
 _SLACK: Final = 8
 """Tokens by which a server may count the same messages differently from turn to turn."""
 
-_DENSITY: Final = 2
-"""How often the estimated delta must fit between them: code or Chinese has more tokens a character than prose."""
+_DENSITY: Final = 3
+"""How often the estimated delta must fit between them: figures and code have more tokens a byte than prose."""
+
+_DENSEST: Final = 2
+"""Bytes a token at the least, of what is to be seen of an answer."""
 
 _MAX_PROOFS: Final = 2
 """Proving turns that may come out undecided before a server of unknown kind is replayed for good."""
@@ -115,7 +118,7 @@ def expect(
     counted, answered = anchor.get("input_tokens"), anchor.get("output_tokens")
     if not isinstance(counted, int) or not isinstance(answered, int) or counted <= 0:
         return None
-    if _DENSITY * answered > len(entries[plan.start - 1].fingerprint) + _MESSAGE_OVERHEAD:
+    if _DENSEST * answered > len(entries[plan.start - 1].fingerprint) + _MESSAGE_OVERHEAD:
         return None  # more was written than is to be seen: thoughts that nobody counted apart
     sizes = [min(len(entry.fingerprint), _MESSAGE_CAP) for entry in entries]
     before = overhead + sum(sizes[: plan.start - 1])
@@ -142,7 +145,8 @@ def judge(
 
     A null echo where the profile says that the server echoes is proof of loss; an echo that differs is not
     (gateways rename ids). Otherwise the token count decides: where the two expectations are far enough apart, the
-    nearer one; else only whether fewer tokens were counted than the anchor had.
+    nearer one; else only whether fewer tokens were counted than the anchor had. Fewer than that never prove memory:
+    what nobody sees, such as a server's own instructions, is counted without it, too.
     """
     if profile.echoes_previous_id and response.get(echo, "") is None:
         return "lost"
@@ -155,8 +159,8 @@ def judge(
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
         return "lost" if counted < expectation.least else "unknown"
-    proven = expectation.separable and counted >= expectation.held - third
-    return "held" if proven else "unknown"
+    enough = max(expectation.held - third, expectation.least)
+    return "held" if expectation.separable and counted >= enough else "unknown"
 
 
 def is_comparable(response: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final
 
 from openai.types import responses
@@ -18,6 +19,7 @@ from pydantic_ai.messages import (
     TextPart,
     ThinkingPart,
     ToolCallPart,
+    is_multi_modal_content,
 )
 from pydantic_ai.models import ModelRequestParameters
 
@@ -34,7 +36,7 @@ _SHRINKING: Final = ("openai_truncation", "openai_context_management")
 """Settings with which a server may count less than it was sent."""
 
 _MESSAGE_CAP: Final = 20_000
-"""Characters of one message that count: an inlined image has far more characters than tokens."""
+"""Bytes of one message that count: an inlined image has far more bytes than tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def expect_input(
     sizes = [_size(message) for message in messages]
     overhead = _overhead(messages, parameters)
     rate = anchor.answer.usage.input_tokens / max(overhead + sum(sizes[:place]), 1)
-    delta = rate * sum(sizes[place + 1 :])
+    shown = any(map(_shows, messages[place + 1 :]))
+    delta = inf if shown else rate * sum(sizes[place + 1 :])
     return Expectation(held=anchor.least + delta, lost=rate * overhead + delta, least=anchor.least)
 
 
@@ -152,10 +155,23 @@ def _forgotten(model_name: str, message: str) -> ModelAPIError:
 
 
 def _size(message: ModelMessage) -> int:
-    """Characters of a message that a model reads, roughly."""
+    """Bytes of a message that a model reads, roughly."""
     said = (getattr(part, "content", None) or getattr(part, "args", "") for part in message.parts)
-    size = sum(len(each if isinstance(each, str) else repr(each)) for each in said)
+    size = sum(
+        len((each if isinstance(each, str) else repr(each)).encode("utf-8", "surrogatepass"))
+        for each in said
+    )
     return min(size, _MESSAGE_CAP)
+
+
+def _shows(message: ModelMessage) -> bool:
+    """Whether a message holds a picture or a file: its tokens have nothing to do with its size."""
+    contents = (getattr(part, "content", None) for part in message.parts)
+    return any(
+        is_multi_modal_content(each)
+        for content in contents
+        for each in (content if isinstance(content, list | tuple) else [content])
+    )
 
 
 def _overhead(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> int:
