@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Final
 
 from ..errors import (
@@ -33,7 +34,7 @@ _CALL_ITEMS: Final = frozenset({*CALL_OUTPUTS, *CALL_OUTPUTS.values()})
 _NOTHING: Final = Concessions()
 _READ: Final = ("arguments", "content", "input", "name", "output", "text")
 _FRAME: Final = 12
-"""Bytes that the frame of an item or a part stands for."""
+"""Bytes that the frame of an item stands for."""
 
 _OUTWEIGHS: Final = 2
 """How much longer than a proving delta must be what it is to prove: bytes have more or fewer tokens."""
@@ -110,16 +111,17 @@ def _outweighs(turn: Turn, plan: Plan) -> bool:
     groups = prune_compacted([[] if entry.ephemeral else group for entry, group in before])
     held = portable(item for group in groups for item in group)
     sent = _input(replace(turn, on_dangling="output"), plan, _NOTHING)
-    return _length(held, unread=0) >= _OUTWEIGHS * _length(sent, unread=float("inf"))
+    weight = _FRAME * len(held) + _length(held, unread=0)
+    return weight >= _OUTWEIGHS * (_FRAME * len(sent) + _length(sent, unread=inf))
 
 
 def _length(value: Any, *, unread: float) -> float:
-    """Bytes that a model reads of items; `unread` for one whose text does not tell, like a picture or a file."""
+    """Bytes that a model reads of this; `unread` where its text does not tell, as of a picture or a file."""
     if isinstance(value, str):
         return len(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, Mapping):
         read = [value[key] for key in _READ if key in value]
-        return _FRAME + sum(_length(each, unread=unread) for each in read) if read else unread
+        return sum(_length(each, unread=unread) for each in read) if read else unread
     return sum(_length(each, unread=unread) for each in value or ())
 
 
