@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -243,8 +244,8 @@ async def test_a_redirect_is_an_error_and_nothing_goes_where_it_leads(
 
 
 @contextmanager
-def proxy() -> Iterator[tuple[str, list[bytes]]]:
-    """A proxy that notes what it is asked for, and hangs up."""
+def proxy(answer: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
+    """A proxy that notes what it is asked for, answers, and hangs up."""
     seen: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -260,6 +261,7 @@ def proxy() -> Iterator[tuple[str, list[bytes]]]:
                         data += more
                     if data:
                         seen.append(data)
+                        connection.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -281,6 +283,22 @@ async def test_a_proxy_of_the_environment_learns_the_host_and_no_key(
     for head in seen:
         assert head.startswith(b"CONNECT gateway.test:443 ")
         assert KEY.encode() not in head
+
+
+@pytest.mark.parametrize("way", ["sync", "httpx", "aiohttp"])
+async def test_a_proxy_that_lets_nothing_through_is_asked_again(
+    way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxy(b"HTTP/1.1 502 Bad Gateway\r\n\r\n") as (address, seen):
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, address)
+        http = "httpx" if way == "sync" else way
+        model = ChatResponses(
+            "m", base_url="https://gateway.test/v1", api_key="k", http=http, max_retries=1
+        )
+        with pytest.raises(openai.APIConnectionError):
+            await (asyncio.to_thread(model.invoke, "hi") if way == "sync" else model.ainvoke("hi"))
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("ask", [_chat, _achat, _agent], ids=lambda ask: ask.__name__.strip("_"))

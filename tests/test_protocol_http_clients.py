@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
+import multidict
 import openai
 import pytest
+import yarl
 from aiohttp.client_reqrep import ConnectionKey
 
 from responses_adapters.protocol.http_clients import (
@@ -18,6 +20,10 @@ from responses_adapters.protocol.http_clients import (
     never_left,
 )
 
+URL = yarl.URL("https://a")
+CONNECT = aiohttp.RequestInfo(
+    URL, "CONNECT", multidict.CIMultiDictProxy(multidict.CIMultiDict()), URL
+)
 KEY = ConnectionKey("a", 443, True, True, None, None, None)  # of a host that is never asked
 
 CASES: list[tuple[str, BaseException, str, bool]] = [
@@ -30,6 +36,7 @@ CASES: list[tuple[str, BaseException, str, bool]] = [
         "ConnectError",
         True,
     ),
+    ("ProxyError", aiohttp.ClientHttpProxyError(CONNECT, (), status=502), "ProxyError", True),
     ("TimeoutException", aiohttp.ConnectionTimeoutError("late"), "ConnectTimeout", True),
     ("ReadTimeout", aiohttp.SocketTimeoutError("silent"), "ReadTimeout", False),
     ("ReadError", aiohttp.ClientPayloadError("half"), "ReadError", False),

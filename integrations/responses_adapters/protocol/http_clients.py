@@ -41,9 +41,11 @@ _REFUSED: Final = frozenset(
         "ConnectError",
         "ConnectTimeout",
         "PoolTimeout",
+        "ProxyError",  # the proxy let nothing through
         "UnsupportedProtocol",
         # of aiohttp
         "ClientConnectorError",
+        "ClientHttpProxyError",
         "ConnectionTimeoutError",
         "InvalidURL",
     }
