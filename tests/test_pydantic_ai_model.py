@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
-from pydantic_ai.messages import ImageUrl, ModelMessage, ModelRequest, UserPromptPart
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    ImageUrl,
+    ModelMessage,
+    ModelRequest,
+    UserPromptPart,
+)
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -119,6 +125,7 @@ async def test_a_server_that_keeps_no_tool_items_is_sent_everything_once_a_tool_
     assert chained == [False, True, False, False, False]
 
 
+IN_BACKGROUND: Any = {"openai_background": True, "responses_poll_interval": 0.0}
 LONG = "Tell me everything that there is to know about the rooms of this house. " * 20
 
 
@@ -137,6 +144,47 @@ async def test_a_server_of_unknown_kind_that_forgets_is_found_out_before_a_word_
         assert history[-1].text == answer
     chained = [request.previous_response_id is not None for request in responses_backend.requests]
     assert chained == [False, True, False, False]
+
+
+async def events_of(agent: Agent[None, str], question: str, **options: Any) -> list[str]:
+    """Kinds of the events that a handler sees, and the texts in them."""
+    seen: list[str] = []
+
+    async def watch(_: Any, events: AsyncIterable[AgentStreamEvent]) -> None:
+        async for event in events:
+            part = getattr(event, "part", None)
+            seen.extend([event.event_kind, *([part.content] if part else [])])
+
+    await agent.run(question, event_stream_handler=watch, **options)
+    return seen
+
+
+async def test_the_answer_that_proved_the_server_reaches_event_handlers(
+    responses_backend: Backend,
+) -> None:
+    agent = Agent(on_fake(None))
+    responses_backend.reply("One.")
+    history = (await agent.run(LONG)).all_messages()
+    responses_backend.reply("Two.")
+    seen = await events_of(agent, "And?", message_history=history)
+    assert seen == ["part_start", "Two.", "final_result", "part_end", "Two."]
+    assert responses_backend.requests[-1].previous_response_id is not None
+
+
+@both_ways
+async def test_a_background_response_is_polled_for_where_the_server_cannot_stream_it(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    house = ServerProfile(name="house", state="server", background=True)
+    agent = Agent(on_fake(house), model_settings=IN_BACKGROUND)
+    responses_backend.background(polls=2)
+    for said in ("One.", "Two."):
+        responses_backend.reply(said)
+    result = await ask(agent, "Hi", None)
+    assert result.all_messages()[-1].text == "One."
+    assert "Two." in await events_of(agent, "And?")
+    posts = [each.json["stream"] for each in responses_backend.creates]
+    assert (posts, len(responses_backend.requests)) == ([False, False], 6)
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])

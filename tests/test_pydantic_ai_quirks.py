@@ -579,7 +579,9 @@ async def background_text(model: OpenAIResponsesModel) -> str:
 
 
 async def test_22_a_resumed_background_stream_keeps_what_came_before_the_cut() -> None:
-    model = ours(background_stream(), openai_background=True, responses_poll_interval=0.0)
+    profile = ServerProfile(name="house", streams_background=True)
+    settings: Any = {"openai_background": True, "responses_poll_interval": 0.0}
+    model = ours(background_stream(), profile=profile, **settings)
     assert await background_text(model) == "partial"
 
 

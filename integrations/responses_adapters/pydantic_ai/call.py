@@ -107,6 +107,17 @@ class Call:
             self.expected = expected if expected.separable else None
         self.replays = self.expected is None
 
+    def in_one_piece(self, server: ServerProfile, *, as_stock: bool) -> bool:
+        """Whether a streamed call is made without a stream.
+
+        An answer that is to prove the server's memory is judged before it is shown, and a background response is
+        polled for where the server cannot stream it.
+        """
+        waits = self.job is not None or bool(self.given.get("openai_background"))
+        return self.expected is not None or (
+            waits and not as_stock and not server.streams_background
+        )
+
     def may_replay(
         self,
         error: ModelAPIError,

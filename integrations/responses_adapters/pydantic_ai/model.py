@@ -233,7 +233,7 @@ class ResponsesModel(OpenAIResponsesModel):
             async def ask(
                 model: Self, call: Call, settings: ModelSettings | None
             ) -> StreamedResponse | ModelResponse:
-                if call.expected is not None:
+                if call.in_one_piece(self.server, as_stock=self._as_stock):
                     return await model._stock_request(messages, settings, model_request_parameters)
                 history = from_the_start(messages, call.job)
                 stream = await stack.enter_async_context(
@@ -249,7 +249,9 @@ class ResponsesModel(OpenAIResponsesModel):
             )
             if isinstance(answer, ModelResponse):
                 answer = CompletedStreamedResponse(
-                    answer, model_request_parameters=model_request_parameters
+                    answer,
+                    model_request_parameters=model_request_parameters,
+                    replay_events=True,
                 )
             yield answer
 
