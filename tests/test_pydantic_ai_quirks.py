@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -33,6 +34,7 @@ from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from responses_adapters import BackgroundTimeoutError, ServerProfile
+from responses_adapters.profiles import SERVERS
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
 from responses_adapters.testing.transport import make_transport
 from responses_adapters.testing.wire import Frame, Reply, Request
@@ -579,7 +581,7 @@ async def background_text(model: OpenAIResponsesModel) -> str:
 
 
 async def test_22_a_resumed_background_stream_keeps_what_came_before_the_cut() -> None:
-    profile = ServerProfile(name="house", streams_background=True)
+    profile = replace(SERVERS["generic"], streams_background=True)
     settings: Any = {"openai_background": True, "responses_poll_interval": 0.0}
     model = ours(background_stream(), profile=profile, **settings)
     assert await background_text(model) == "partial"
