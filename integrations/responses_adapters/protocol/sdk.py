@@ -59,7 +59,7 @@ class _Repeating:
             for name in _OF_ONE_REQUEST:
                 headers.pop(name, None)
             self._pattern = _Pattern(
-                wanted, type(request), request.url, headers, request.extensions
+                wanted, type(request), request.url, headers, dict(request.extensions)
             )
         return request
 
