@@ -13,6 +13,7 @@ import openai
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.errors import GraphDrained
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import RunControl
@@ -300,6 +301,13 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgresql"))
 
 
+def is_saved(database: str) -> bool:
+    """Whether the thread's checkpoint knows of the response: its tokens may be seen some milliseconds earlier."""
+    with PostgresSaver.from_conn_string(database) as saver:
+        known = saver.get_tuple(THREAD)
+    return any("resp_" in str(value) for _, _, value in (known and known.pending_writes) or ())
+
+
 @pytest.mark.parametrize(
     ("way", "database"),
     [("invoke", "sqlite"), ("invoke", "postgresql"), ("stream", "postgresql")],
@@ -320,6 +328,8 @@ def test_a_killed_process_is_resumed_by_another_without_paying_twice(
         if way == "stream":
             assert worker.stdout is not None
             assert worker.stdout.read(3) == b"all"
+            while not is_saved(database) and time.monotonic() < deadline:
+                time.sleep(0.05)
         os.kill(worker.pid, signal.SIGKILL)
     responses_backend.clock.advance(200)
     output = subprocess.run(
