@@ -171,12 +171,19 @@ async def test_the_answer_that_proved_the_server_reaches_event_handlers(
     assert responses_backend.requests[-1].previous_response_id is not None
 
 
+@pytest.mark.parametrize(
+    ("server", "options"),
+    [
+        (ServerProfile(name="house", state="server", background=True), {}),
+        ("openai", {"responses_background_options": {"completion_window": "8h"}}),
+    ],
+    ids=["a server that cannot", "an answer that has hours"],
+)
 @both_ways
-async def test_a_background_response_is_polled_for_where_the_server_cannot_stream_it(
-    responses_backend: Backend, ask: Ask
+async def test_a_background_response_that_cannot_be_streamed_is_polled_for(
+    responses_backend: Backend, ask: Ask, server: Any, options: Any
 ) -> None:
-    house = ServerProfile(name="house", state="server", background=True)
-    agent = Agent(on_fake(house), model_settings=IN_BACKGROUND)
+    agent = Agent(on_fake(server), model_settings={**IN_BACKGROUND, **options})
     responses_backend.background(polls=2)
     for said in ("One.", "Two."):
         responses_backend.reply(said)

@@ -13,6 +13,7 @@ from pydantic_ai.models import ModelRequestParameters
 
 from ..errors import ChainLostError
 from ..profiles import ServerProfile
+from ..protocol.request import may_stream
 from ..protocol.verdict import Expectation, Memory
 from .amnesia import Anchor, expect_input, setup_of
 from .answers import lost_instructions
@@ -114,8 +115,10 @@ class Call:
         polled for where the server cannot stream it.
         """
         waits = self.job is not None or bool(self.given.get("openai_background"))
+        options = self.given.get("responses_background_options")
+        asked = {"background": True, "background_options": options}
         return self.expected is not None or (
-            waits and not as_stock and not server.streams_background
+            waits and not as_stock and not may_stream(asked, server)
         )
 
     def may_replay(
