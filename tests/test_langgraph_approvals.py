@@ -7,6 +7,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.types import Command
 
 from responses_adapters.langgraph import ResponsesNode, responses_condition
@@ -105,3 +106,33 @@ def test_orq_asks_and_is_answered_by_the_items_that_its_schema_lists() -> None:
     assert decision["type"] == "mcp_approval_response"
     assert decision["approval_request_id"] == asked.value["requests"][0]["id"]
     backend.verify()
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def test_approval_is_asked_for_beside_a_function_call(responses_backend: Backend) -> None:
+    responses_backend.ask_approval("files", "delete", {"path": "/"}).call_tool("add", a=1, b=2)
+    responses_backend.reply("deleted, and 3")
+    node = ResponsesNode(
+        "m", base_url="https://gw.test/v1", api_key="sk-gw", server="openai", tools=[FILES, add]
+    )
+    builder = StateGraph(MessagesState)
+    builder.add_node("model", node)
+    builder.add_node("tools", ToolNode([add]))
+    builder.add_edge(START, "model")
+    builder.add_conditional_edges("model", responses_condition)
+    builder.add_edge("tools", "model")
+    app = builder.compile(checkpointer=InMemorySaver())
+    assert app.invoke({"messages": [HumanMessage("clean up")]}, THREAD)["__interrupt__"]
+    app.invoke(Command(resume=True), THREAD)
+    kinds = [each["type"] for each in responses_backend.creates[-1].input]
+    assert kinds == ["function_call_output", "mcp_approval_response"]
+
+
+def test_approval_is_asked_for_in_standard_blocks_too(responses_backend: Backend) -> None:
+    app, state = start(responses_backend, output_version="v1")
+    assert state["__interrupt__"][0].value["requests"][0]["name"] == "delete"
+    assert app.invoke(Command(resume=True), THREAD)["messages"][-1].text == "ok"

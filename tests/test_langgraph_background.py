@@ -21,6 +21,7 @@ from langgraph.types import Command, RetryPolicy
 
 from responses_adapters.errors import (
     BackgroundTimeoutError,
+    ConfigurationError,
     ResponseFailedError,
     ResponsesAdapterError,
 )
@@ -31,6 +32,7 @@ from responses_adapters.langgraph import (
     background,
     responses_retry_on,
 )
+from responses_adapters.langgraph.submitted import InFlight
 from responses_adapters.testing import Backend
 
 GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw", "server": "openai"}
@@ -143,10 +145,73 @@ async def test_a_resumed_run_does_not_submit_again(
     app = graph(saver=InMemorySaver())
     with pytest.raises(openai.APIStatusError):
         await app.ainvoke(QUESTION, THREAD) if asynchronous else app.invoke(QUESTION, THREAD)
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
     assert state["messages"][-1].text == "done"
     assert len(responses_backend.creates) == 1
+
+
+def test_a_parked_run_whose_parameter_was_refused_first_does_not_submit_again(
+    responses_backend: Backend,
+) -> None:
+    refused = {"code": "unsupported_parameter", "param": "parallel_tool_calls"}
+    responses_backend.fail(400, "Unsupported parameter: 'parallel_tool_calls'", **refused)
+    responses_backend.background(polls=1).reply("done")
+    parked = Background(wait="interrupt")
+    builder = StateGraph(MessagesState)
+    builder.add_node(
+        "model", ResponsesNode("m", background=parked, parallel_tool_calls=True, **GATEWAY)
+    )
+    builder.add_edge(START, "model")
+    app = builder.compile(checkpointer=InMemorySaver())
+    assert app.invoke(QUESTION, THREAD)["__interrupt__"]
+    assert app.invoke(Command(resume=True), THREAD)["messages"][-1].text == "done"
+    assert [request.status for request in responses_backend.creates] == [400, 200]
+
+
+def test_a_graph_that_cannot_be_parked_submits_nothing(responses_backend: Backend) -> None:
+    with pytest.raises(ConfigurationError, match="needs a checkpointer"):
+        graph(Background(wait="interrupt")).invoke(QUESTION)
+    assert responses_backend.requests == []
+
+
+@pytest.mark.parametrize("wrong", [{"wait": "interupt"}, {"on_cancel": "stop"}])
+def test_a_misspelt_way_to_wait_is_refused(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"Background\((wait|on_cancel)="):
+        Background(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("background", "creates"),
+    [
+        (Background(poll_interval=0.001, on_cancel="leave"), 1),
+        (Background(wait="interrupt"), 1),
+        (Background(poll_interval=0.001), 2),
+    ],
+)
+def test_a_response_that_somebody_else_cancelled_is_not_submitted_again(
+    background: Background, creates: int, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=10**6).reply("unheard")
+    responses_backend.fail(418, endpoint="retrieve")
+    app = graph(background, saver=InMemorySaver())
+    if background.wait == "poll":
+        with pytest.raises(openai.APIStatusError):
+            app.invoke(QUESTION, THREAD)
+    else:
+        app.invoke(QUESTION, THREAD)
+        with pytest.raises(openai.APIStatusError):
+            app.invoke(Command(resume=True), THREAD)
+    with openai.OpenAI(base_url=GATEWAY["base_url"], api_key=GATEWAY["api_key"]) as client:
+        client.responses.cancel(str(responses_backend.creates[0].response_id))
+    responses_backend.background(polls=1)
+    if creates == 1:
+        with pytest.raises(ResponseFailedError, match="ended as cancelled"):
+            app.invoke(None, THREAD)
+    else:
+        responses_backend.reply("done")
+        assert app.invoke(None, THREAD)["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == creates
 
 
 @pytest.mark.parametrize("asynchronous", [True, False])
@@ -167,7 +232,7 @@ async def test_a_drained_run_leaves_the_response_running_for_the_next(
         )
     assert polls(responses_backend) == 1
     assert not any(each.path.endswith("/cancel") for each in responses_backend.requests)
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     state = await app.ainvoke(None, THREAD) if asynchronous else app.invoke(None, THREAD)
     assert state["messages"][-1].text == "done"
     assert len(responses_backend.creates) == 1

@@ -24,6 +24,7 @@ from responses_adapters.langgraph import (
     background,
     responses_retry_on,
 )
+from responses_adapters.langgraph.submitted import InFlight
 from responses_adapters.testing import Backend
 from responses_adapters.testing.transport import make_transport
 
@@ -146,7 +147,7 @@ async def test_a_resumed_run_streams_what_another_process_submitted(
     app = graph(saver=InMemorySaver())
     with pytest.raises(Exception, match="418"):
         await texts(app, QUESTION, asynchronous)
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     assert await texts(app, None, asynchronous) == ["one", " two", " three", " four"]
     assert len(responses_backend.creates) == 1
     assert followed(responses_backend) == [None]
@@ -160,7 +161,7 @@ def test_a_run_that_streams_is_resumed_by_one_that_does_not(
     app = graph(saver=InMemorySaver())
     with pytest.raises(Exception, match="418"):
         list(app.stream(QUESTION, THREAD, stream_mode="messages"))
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     assert app.invoke(None, THREAD)["messages"][-1].text == TEXT
     assert len(responses_backend.creates) == 1
 
@@ -211,7 +212,7 @@ def test_a_resumed_response_that_fails_halfway_is_replaced_at_the_next_attempt(
     app = graph(saver=InMemorySaver())
     with pytest.raises(Exception, match="418"):
         list(app.stream(QUESTION, THREAD, stream_mode="messages"))
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     with pytest.raises(ResponseFailedError, match="down"):
         list(app.stream(None, THREAD, stream_mode="messages"))
     list(app.stream(None, THREAD, stream_mode="messages"))
@@ -321,7 +322,7 @@ def test_a_drained_run_stops_reading_and_the_next_goes_on(
     control.request_drain("deploy")
     with pytest.raises(GraphDrained, match="deploy"):
         list(running)
-    monkeypatch.setattr(background, "_in_flight", background._InFlight())  # another process
+    monkeypatch.setattr(background, "in_flight", InFlight())  # another process
     said = [chunk.text for chunk, _ in app.stream(None, THREAD, stream_mode="messages")]
     assert "".join(said) == TEXT
     assert len(responses_backend.creates) == 1

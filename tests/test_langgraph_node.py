@@ -45,6 +45,7 @@ from responses_adapters.langgraph import (
 from responses_adapters.testing import Backend
 
 GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw"}
+OTHER = "sk-somebody-elses"
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 
 
@@ -680,6 +681,19 @@ def test_an_empty_message_list_is_said_in_one_line() -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"chat": [HumanMessage("hi")]}, "holds no messages, only chat: .* messages_key="),
+        ([HumanMessage("hi")], r'takes a state, not its messages: invoke\({"messages": '),
+        ("hi", r'takes a state, not its messages: invoke\({"messages": '),
+    ],
+)
+def test_messages_that_are_elsewhere_are_pointed_to(state: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        node().invoke(state)
+
+
 def test_system_messages_alone_are_no_conversation() -> None:
     with pytest.raises(ConfigurationError, match="no messages to send"):
         loop(node()).invoke({"messages": [SystemMessage("be kind")]})
@@ -700,6 +714,31 @@ def test_system_messages_alone_are_no_conversation() -> None:
         (lambda: ChatResponses(api_key="x"), ConfigurationError, "needs a model"),
         (lambda: node(store=InMemorySaver()), ConfigurationError, "compile"),
         (lambda: node(output_version="v0"), ConfigurationError, "standard blocks"),
+        (lambda: node(system_prompt="x"), ConfigurationError, "did you mean 'instructions'"),
+        (lambda: node(on_approval="ask"), ConfigurationError, "'interrupt' nor 'return'"),
+        (lambda: node(chaining="nevr"), ConfigurationError, "chaining=.*'always' or 'never'"),
+        (lambda: node(prompt="be kind"), ConfigurationError, "prompt=.*valid dictionary"),
+        (lambda: ChatResponses("m", api_key=[OTHER]), ConfigurationError, "api_key=.*valid string"),
+        (
+            lambda: ChatResponses("m", client=openai.AsyncOpenAI(api_key="x")),
+            ConfigurationError,
+            "client= holds an asynchronous client: that is async_client=",
+        ),
+        (
+            lambda: ChatResponses("m", async_client=openai.OpenAI(api_key="x")),
+            ConfigurationError,
+            "async_client= holds a synchronous client: that is client=",
+        ),
+        (
+            lambda: node(http_client=openai.DefaultAsyncHttpxClient()),
+            ConfigurationError,
+            "http_client= holds an asynchronous client: that is http_async_client=",
+        ),
+        (
+            lambda: node(http_async_client=openai.DefaultHttpxClient()),
+            ConfigurationError,
+            "http_async_client= holds a synchronous client: that is http_client=",
+        ),
         (
             lambda: ResponsesNode(ChatResponses("m", **GATEWAY), temperature=1),
             ConfigurationError,
@@ -713,11 +752,38 @@ def test_bad_options_are_refused_in_one_readable_line(
     with pytest.raises(error, match=words) as raised:
         make()
     assert "\n" not in str(raised.value)
+    assert OTHER not in str(raised.value)
 
 
-def test_a_misspelt_call_option_is_refused(responses_backend: Backend) -> None:
-    with pytest.raises(ConfigurationError, match="did you mean 'temperature'"):
-        loop(node(model_settings={"temperatur": 1})).invoke(says("hi"))
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"temperatur": 1}, "did you mean 'temperature'"),
+        ({"api_key": OTHER}, r"api_key= holds for all calls: .* ChatResponses\(..., api_key="),
+        ({"max_retries": 0}, r"max_retries= holds for all calls"),
+        ({"chaining": "nevr"}, "chaining='nevr' is none of 'auto', 'always', 'never'"),
+    ],
+)
+def test_a_call_option_that_cannot_be_is_refused(
+    settings: dict[str, Any], words: str, responses_backend: Backend
+) -> None:
+    with pytest.raises(ConfigurationError, match=words) as raised:
+        loop(node(model_settings=settings)).invoke(says("hi"))
+    assert OTHER not in str(raised.value)
+    assert responses_backend.requests == []
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_no_call_goes_round_the_clients_one_has_given(
+    asynchronous: bool, responses_backend: Backend
+) -> None:
+    given: dict[str, Any] = {"http_client": openai.DefaultHttpxClient()}
+    if not asynchronous:
+        given = {"http_async_client": openai.DefaultAsyncHttpxClient()}
+    app = loop(node(**given))
+    with pytest.raises(ConfigurationError, match="for the other calls only"):
+        await app.ainvoke(says("hi")) if asynchronous else app.invoke(says("hi"))
+    assert responses_backend.requests == []
 
 
 @pytest.mark.parametrize("named", [{}, {"server": "openai", "api_key": "own"}])

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import itertools
+from typing import Annotated, Any
 
 import openai
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.runtime import RunControl
+from langgraph.types import Command
+from pydantic import BaseModel
 
 from responses_adapters.errors import ConfigurationError, ResponseFailedError
 from responses_adapters.langgraph import Background, ResponsesNode, add_responses
@@ -23,22 +28,23 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def graph() -> Any:
-    node = ResponsesNode(
-        "m",
-        base_url="https://gw.test/v1",
-        api_key="sk-gw",
-        server="openai",
-        tools=[add],
-        background=Background(poll_interval=0.001),
-    )
-    builder = StateGraph(MessagesState)
+GATEWAY: Any = {
+    "base_url": "https://gw.test/v1",
+    "api_key": "sk-gw",
+    "server": "openai",
+    "background": Background(poll_interval=0.001),
+}
+
+
+def graph(saver: Any = None, schema: Any = MessagesState, **options: Any) -> Any:
+    node = ResponsesNode("m", **{**GATEWAY, "tools": [add], **options})
+    builder = StateGraph(schema)
     answered = add_responses(builder, "model", node)
     builder.add_node("tools", ToolNode([add]))
     builder.add_edge(START, "model")
     builder.add_conditional_edges(answered, tools_condition)
     builder.add_edge("tools", "model")
-    return builder.compile(checkpointer=InMemorySaver())
+    return builder.compile(checkpointer=saver or InMemorySaver())
 
 
 def says(text: str) -> dict[str, Any]:
@@ -79,9 +85,9 @@ def test_a_resumed_run_waits_for_the_pending_response(responses_backend: Backend
     app = graph()
     with pytest.raises(openai.APIStatusError):
         app.invoke(says("hi"), THREAD)
-    assert app.get_state(THREAD).values["responses_pending"]["id"].startswith("resp_")
+    assert app.get_state(THREAD).values["responses_pending_model"]["id"].startswith("resp_")
     assert app.invoke(None, THREAD)["messages"][-1].text == "done"
-    assert app.get_state(THREAD).values["responses_pending"] is None
+    assert app.get_state(THREAD).values["responses_pending_model"] is None
     assert len(responses_backend.creates) == 1
 
 
@@ -146,3 +152,126 @@ def test_a_drained_run_leaves_the_pending_response_to_the_next(responses_backend
     assert cancelled(responses_backend) == []
     assert app.invoke(None, THREAD)["messages"][-1].text == "done"
     assert len(responses_backend.creates) == 1
+
+
+def test_the_waiting_node_waits_for_what_was_sent_in_the_end(responses_backend: Backend) -> None:
+    responses_backend.background(polls=2).reply("one").then.reply("two").then.reply("three")
+    app = graph()
+    app.invoke(says("hi"), THREAD)
+    responses_backend.forget()
+    assert app.invoke(says("again"), THREAD)["messages"][-1].text == "two"
+    assert cancelled(responses_backend) == []
+    assert [request.status for request in responses_backend.creates] == [200, 400, 200]
+    app.invoke(says("more"), THREAD)
+    assert responses_backend.contexts[-1].texts == ["hi", "one", "again", "two", "more"]
+
+
+def test_instructions_may_change_while_a_response_is_pending(responses_backend: Backend) -> None:
+    responses_backend.background(polls=2).reply("done")
+    clock = itertools.count()
+    app = graph(instructions=lambda state, runtime: f"It is {next(clock)} o'clock.")
+    assert app.invoke(says("hi"), THREAD)["messages"][-1].text == "done"
+    assert len(responses_backend.creates) == 1
+    assert cancelled(responses_backend) == []
+
+
+def test_a_process_that_knows_less_of_the_server_adopts_what_is_pending(
+    responses_backend: Backend,
+) -> None:
+    saver = InMemorySaver()
+    responses_backend.background(polls=2)
+    for _ in range(3):
+        responses_backend.reply("one two three " * 30)
+    first = graph(saver, server=None)
+    first.invoke(says("hi there " * 100), THREAD)
+    first.invoke(says("again"), THREAD)
+    responses_backend.fail(418, endpoint="retrieve")
+    with pytest.raises(openai.APIStatusError):
+        first.invoke(says("long" * 5000), THREAD)
+    assert responses_backend.creates[-1].json["previous_response_id"]
+    submitted = len(responses_backend.creates)
+    state = graph(saver, server=None).invoke(None, THREAD)
+    assert state["messages"][-1].text == "one two three " * 30
+    assert len(responses_backend.creates) == submitted
+    assert cancelled(responses_backend) == []
+
+
+def test_what_was_replayed_proves_nothing_to_the_process_that_adopts_it(
+    responses_backend: Backend,
+) -> None:
+    saver = InMemorySaver()
+    responses_backend.ignore_previous_id().background(polls=2)
+    responses_backend.on(text="").reply("one two three " * 30).always()
+    first = graph(saver, server=None)
+    first.invoke(says("hi there " * 100), THREAD)
+    first.invoke(says("again"), THREAD)  # found to forget
+    responses_backend.fail(418, endpoint="retrieve")
+    with pytest.raises(openai.APIStatusError):
+        first.invoke(says("and"), THREAD)
+    second = graph(saver, server=None)
+    second.invoke(None, THREAD)
+    second.invoke(says("the last"), THREAD)
+    assert responses_backend.contexts[-1].texts[0] == "hi there " * 100
+
+
+@pytest.mark.parametrize("pair", [False, True])
+async def test_a_run_that_was_cancelled_with_its_response_can_be_resumed(
+    pair: bool, responses_backend: Backend
+) -> None:
+    responses_backend.background(polls=10**6).reply("unheard").then.reply("done")
+    app = graph()
+    if not pair:
+        builder = StateGraph(MessagesState)
+        builder.add_node("model", ResponsesNode("m", **GATEWAY))
+        builder.add_edge(START, "model")
+        app = builder.compile(checkpointer=InMemorySaver())
+    running = asyncio.create_task(app.ainvoke(says("hi"), THREAD, durability="sync"))
+    while len(responses_backend.requests) < 3:  # noqa: ASYNC110 - the fake has no event to wait for
+        await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(cancelled(responses_backend)) == 1
+    responses_backend.background(polls=1)
+    state = await app.ainvoke(None, THREAD, durability="sync")
+    assert state["messages"][-1].text == "done"
+    assert len(cancelled(responses_backend)) == 1
+
+
+FILES = {"type": "mcp", "server_label": "files", "server_url": "https://files.test/mcp"}
+
+
+def test_a_person_is_asked_for_approval_once(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).ask_approval("files", "delete", {"path": "/"})
+    responses_backend.reply("deleted")
+    app = graph(tools=[FILES])
+    assert app.invoke(says("clean"), THREAD) is not None
+    app.invoke(Command(goto="model"), THREAD)
+    state = app.invoke(Command(resume=True), THREAD)
+    assert "__interrupt__" not in state
+    assert state["messages"][-1].text == "deleted"
+    said = [each for request in responses_backend.creates for each in request.input]
+    assert [each["type"] for each in said] == ["message", "mcp_approval_response"]
+
+
+def test_two_pairs_may_run_side_by_side(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("one").then.reply("two")
+    builder = StateGraph(MessagesState)
+    for name in "ab":
+        add_responses(builder, name, ResponsesNode("m", **GATEWAY))
+        builder.add_edge(START, name)
+    state = builder.compile(checkpointer=InMemorySaver()).invoke(says("hi"), THREAD)
+    assert {message.text for message in state["messages"][1:]} == {"one", "two"}
+
+
+class Booking(BaseModel):
+    messages: Annotated[list[AnyMessage], add_messages] = []
+    room: str = "Birch"
+
+
+def test_functions_of_the_state_get_the_schema_of_the_graph(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("done")
+    graph(schema=Booking, instructions=lambda state, runtime: f"Room {state.room}.").invoke(
+        says("hi"), THREAD
+    )
+    assert responses_backend.creates[0].json["instructions"] == "Room Birch."

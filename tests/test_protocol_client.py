@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from responses_adapters import AmbiguousSubmitError
+from responses_adapters.endpoints import NO_KEY
 from responses_adapters.profiles import SERVERS
 from responses_adapters.protocol.chain import Entry, Ledger
 from responses_adapters.protocol.client import AsyncResponsesClient, ResponsesClient
@@ -93,8 +94,16 @@ def test_every_attempt_at_one_call_has_the_same_key(driver: Driver) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "advice"),
     [
-        ({"status": 404, "message": "Not Found"}, openai.NotFoundError, "did you mean base_url="),
-        ({"status": 405, "message": "Use GET."}, openai.APIStatusError, "did you mean base_url="),
+        (
+            {"status": 404, "message": "Not Found"},
+            openai.NotFoundError,
+            "there is no Responses API: has the server got one",
+        ),
+        (
+            {"status": 405, "message": "Use GET."},
+            openai.APIStatusError,
+            "there is no Responses API: has the server got one",
+        ),
         ({"status": 401, "message": "no"}, openai.AuthenticationError, "check api_key= or MY_KEY"),
         (
             {"status": 404, "code": "model_not_found"},
@@ -158,6 +167,8 @@ def test_leaving_a_stream_early_gives_the_connection_back() -> None:
         ("http://gw/v1/chat/completions", "http://gw/v1"),
         ("http://gw/api/v1/extra", "http://gw/api/v1"),
         ("https://gw:8443/openai", "https://gw:8443/openai/v1"),
+        ("https://gw/openai/deployments/mine", "https://gw/openai/v1"),
+        ("https://gw/v2/responses", "https://gw/v2"),
     ],
 )
 def test_the_likely_address_is_suggested(base_url: str, meant: str) -> None:
@@ -166,3 +177,31 @@ def test_the_likely_address_is_suggested(base_url: str, meant: str) -> None:
     sdk = openai_client(backend, base_url=base_url)
     with pytest.raises(openai.NotFoundError, match=f'did you mean base_url="{meant}"'):
         ResponsesClient(sdk=sdk).complete(turn("hi"))
+
+
+@pytest.mark.parametrize("path", ["v1", "api/v1", "v2", "v1beta", "v3/router"])
+def test_an_address_with_a_version_is_not_proposed_again(path: str) -> None:
+    backend = Backend()
+    backend.fail(404, message="Not Found")
+    sdk = openai_client(backend, base_url=f"http://gw/{path}")
+    with pytest.raises(openai.NotFoundError, match="is it at another address") as caught:
+        ResponsesClient(sdk=sdk).complete(turn("hi"))
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "why"), [("OPENAI_API_KEY", "OPENAI_BASE_URL only"), ("X", "")]
+)
+def test_a_key_that_was_not_sent_is_not_called_refused(
+    variable: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv(variable, "sk-right")
+    backend = Backend()
+    backend.require_key("sk-right")
+    sdk = openai_client(backend, base_url="http://gw/v1", api_key=NO_KEY)
+    with pytest.raises(openai.AuthenticationError, match="no key was sent") as caught:
+        ResponsesClient(sdk=sdk).complete(turn("hi"))
+    assert "pass api_key=" in str(caught.value)
+    assert why in str(caught.value)
+    assert "sk-right" not in str(caught.value)

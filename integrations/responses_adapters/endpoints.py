@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 from .profiles import ServerProfile, find_server
 
-__all__ = ["Endpoint", "resolve_endpoint", "without_user"]
+__all__ = ["NO_KEY", "Endpoint", "resolve_endpoint", "without_user"]
+
+NO_KEY: Final = "not-needed"
+"""What stands in for a key where there is none: the SDK insists on one."""
 
 _HOST: Final = re.compile(r"[a-z0-9._:-]+")
 """Names in other scripts have one such form, too (`xn--…`), and no second reading."""

@@ -172,7 +172,13 @@ class Line:
         model = None if call is None else (call.body or {}).get("model")
         base_url = public_address(self._endpoint.base_url)
         profile = self._endpoint.profile
-        advised = advise(error, base_url=base_url, model=model, api_key_env=profile.api_key_env)
+        advised = advise(
+            error,
+            base_url=base_url,
+            model=model,
+            api_key_env=profile.api_key_env,
+            has_key=self._endpoint.api_key is not None,
+        )
         return self._without_key(_USER.sub("//", advised.message))
 
     def _unfinished(self, request: Any, limit: str) -> Answer:

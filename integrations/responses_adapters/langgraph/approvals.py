@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langgraph.types import interrupt
 
 from ..protocol.items import Item
+from .parts import unwrap
 
 __all__ = ["ask_for_approval", "pending_approvals"]
 
 
 def pending_approvals(messages: Sequence[BaseMessage]) -> list[Item]:
-    """The approval requests of the newest message, if it is an answer that holds any."""
-    last = messages[-1] if messages else None
+    """The approval requests of the newest answer, where nothing but outputs of its other calls has followed."""
+    last = next((each for each in reversed(messages) if not isinstance(each, ToolMessage)), None)
     if not isinstance(last, AIMessage) or isinstance(last.content, str):
         return []
     return [
         block
-        for block in last.content
+        for block in map(unwrap, last.content)
         if isinstance(block, dict) and block.get("type") == "mcp_approval_request"
     ]
 

@@ -8,11 +8,8 @@ between the server's acceptance and the save: a crash there submits again, under
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import warnings
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -24,29 +21,31 @@ from langgraph.func import task
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
-from ..errors import ResponseFailedError
+from ..errors import ConfigurationError, ResponseFailedError
+from ..protocol.chain import Entry
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
-from ..protocol.waiting import RUNNING
 from .notices import tell_graph
+from .submitted import Attempt, NotSubmittedError, in_flight, request_digest
 from .watched import AsyncWatchedStream, WatchedStream, abegin, begin, tells_answer
 
 __all__ = [
+    "CHECKPOINTER",
     "AsyncBackgroundClient",
     "Background",
     "BackgroundClient",
+    "ParkedError",
     "Submission",
     "given_submission",
     "graph_runtime",
-    "is_accepted",
-    "request_digest",
 ]
+
+CHECKPOINTER: Final = "__pregel_checkpointer"
+"""LangGraph's key; its value is None without one."""
 
 _CALL: Final = "__pregel_call"  # LangGraph's keys
 _DURABILITY: Final = "__pregel_durability"
 _TASK: Final = "responses.submit"
-_MAX_IN_FLIGHT: Final = 2_000
-_AWAITED: Final = ("id", "status", "previous_response_id", "conversation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +59,28 @@ class Background:
         wait: `"poll"` polls in the node. `"interrupt"` parks the graph with
             `interrupt({"response_id", "status"})`; resume it (with any value) when a webhook says that the response
             has finished. Needs a checkpointer.
+
+    Raises:
+        ConfigurationError: `on_cancel` or `wait` has another value.
     """
 
     poll_interval: float = 2.0
     poll_timeout: float | None = 600.0
     on_cancel: Literal["cancel", "leave"] = "cancel"
     wait: Literal["poll", "interrupt"] = "poll"
+
+    def __post_init__(self) -> None:
+        for name, known in (("on_cancel", ("cancel", "leave")), ("wait", ("poll", "interrupt"))):
+            value = getattr(self, name)
+            if value not in known:
+                raise ConfigurationError(
+                    f"Background({name}={value!r}): it is {' or '.join(map(repr, known))}"
+                )
+
+    @property
+    def cancels(self) -> bool:
+        """Whether a run that is cancelled cancels its response."""
+        return self.wait == "poll" and self.on_cancel == "cancel"
 
 
 @dataclass
@@ -75,7 +90,7 @@ class Submission:
     Attributes:
         background: How to wait.
         task: Id of the graph task, the same in every attempt; `None` outside of graphs.
-        attempt: Which attempt at the task this is.
+        attempt: Which execution of the task, and which attempt of it, this is.
         tells: Whether the graph's `"custom"` stream hears of each wait.
         response_id: The response that was accepted.
         status: Its status when last seen.
@@ -84,7 +99,7 @@ class Submission:
 
     background: Background
     task: str | None = None
-    attempt: int = 1
+    attempt: Attempt = (None, 1)
     tells: bool = True
     response_id: str | None = None
     status: str | None = None
@@ -92,11 +107,27 @@ class Submission:
     _names: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def here(cls, background: Background, *, tells: bool = True) -> Submission:
-        """A submission of the graph task that is running, or of none; or the one that a graph keeps itself."""
-        if (given := given_submission.get()) is not None:
-            return given(background)
+    def here(
+        cls, background: Background, entries: Sequence[Entry], *, tells: bool = True
+    ) -> Submission:
+        """A submission of the graph task that is running, or of none; or the one that a graph keeps itself.
+
+        Args:
+            background: How to wait.
+            entries: The messages that it answers.
+            tells: Whether the graph's `"custom"` stream hears of each wait.
+
+        Raises:
+            ConfigurationError: It is to park a graph that has no checkpointer.
+        """
         configurable, runtime = _configurable(), graph_runtime()
+        if background.wait == "interrupt" and configurable.get(CHECKPOINTER) is None:
+            raise ConfigurationError(
+                'Background(wait="interrupt") parks the graph, which needs a checkpointer: compile(checkpointer=...);'
+                " nothing was sent"
+            )
+        if (given := given_submission.get()) is not None:
+            return given(background, entries)
         info = runtime.execution_info if runtime is not None else None
         if info is None:
             return cls(background, tells=tells)
@@ -106,7 +137,8 @@ class Submission:
                 " again",
                 stacklevel=2,
             )
-        return cls(background, info.task_id, info.node_attempt, tells)
+        attempt = (info.node_first_attempt_time, info.node_attempt)
+        return cls(background, info.task_id, attempt, tells)
 
     def sync_driver(self) -> type[ResponsesClient]:
         """The client that runs it."""
@@ -132,10 +164,15 @@ class Submission:
             return None
         digest = request_digest(send)[:16]
         if digest not in self._names:
-            number = _in_flight.count(self.task, self.attempt, digest)
+            number = in_flight.count(self.task, self.attempt, digest)
             self._names[digest] = f"{self.task}-{digest}-{number}"
         name = self._names[digest]
         return name, replace(send, headers={**send.headers, "Idempotency-Key": name})
+
+    def may_replace(self, error: ResponseFailedError) -> bool:
+        """Whether to ask anew where an earlier attempt's response failed: trying again can help, or it was cancelled."""
+        cancelled = error.status == "cancelled" and self.background.cancels
+        return self.adopted and (error.retryable or cancelled)
 
     def start_over(self) -> None:
         """Ask anew: the next request is another one, even if it says the same."""
@@ -175,18 +212,6 @@ class Submission:
             runtime.heartbeat()
 
 
-def is_accepted(reply: Reply) -> bool:
-    """Whether the reply speaks of a response; any other would be read again by every resumed run if it were kept."""
-    body = reply.body
-    return reply.error is None and isinstance(body, dict) and bool(body.keys() & {"id", "output"})
-
-
-def request_digest(send: Send) -> str:
-    """Digest of what is asked for; whether its events are wanted as well is another matter."""
-    body = {key: value for key, value in (send.body or {}).items() if key != "stream"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def _configurable() -> Mapping[str, Any]:
     return ensure_config().get("configurable") or {}
 
@@ -196,65 +221,18 @@ def graph_runtime() -> Runtime[Any] | None:
     return get_runtime() if _CALL in _configurable() else None
 
 
-given_submission: ContextVar[Callable[[Background], Submission] | None] = ContextVar(
-    "responses_submission", default=None
+given_submission: ContextVar[Callable[[Background, Sequence[Entry]], Submission] | None] = (
+    ContextVar("responses_submission", default=None)
 )
 """How the submission of the running node is made, where the graph's state keeps it."""
 
 
-class _InFlight:
-    """What this process has submitted: a retried graph task runs its tasks again, and must not submit again."""
+class ParkedError(Exception):
+    """Ends a node while its response runs; `update` is what the state keeps of it."""
 
-    def __init__(self) -> None:
-        self._replies: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._counts: OrderedDict[tuple[str, int, str], int] = OrderedDict()
-
-    def count(self, task_id: str, attempt: int, digest: str) -> int:
-        """How often this attempt has asked for this very request: asking twice means two answers."""
-        key = (task_id, attempt, digest)
-        self._counts[key] = self._counts.get(key, 0) + 1
-        _limit(self._counts)
-        return self._counts[key]
-
-    def find(self, name: str) -> dict[str, Any] | None:
-        """The saved reply to a request, if it was accepted."""
-        return self._replies.get(name)
-
-    def keep(self, name: str, reply: Reply) -> dict[str, Any]:
-        """The reply as plain JSON, kept for further attempts.
-
-        Raises:
-            _NotSubmittedError: It speaks of no response: a refusal, or a body that arrived broken.
-        """
-        if not is_accepted(reply):
-            raise _NotSubmittedError(reply)
-        body = _without_echo(reply.body)
-        saved = self._replies[name] = {"status": reply.status, "body": body, "sent": reply.sent}
-        _limit(self._replies)
-        return saved
-
-
-def _without_echo(body: dict[str, Any]) -> dict[str, Any]:
-    """What waiting needs of a running response: tools, instructions and input come again with its end."""
-    if body.get("status") not in RUNNING:
-        return body
-    return {name: body[name] for name in _AWAITED if name in body}
-
-
-def _limit(entries: OrderedDict[Any, Any]) -> None:
-    while len(entries) > _MAX_IN_FLIGHT:
-        entries.popitem(last=False)
-
-
-_in_flight: Final = _InFlight()
-
-
-class _NotSubmittedError(Exception):
-    """Carries a reply that speaks of no response out of a task, so that it is not saved as its result."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__("the request was refused")
-        self.reply = reply
+    def __init__(self, update: dict[str, Any]) -> None:
+        super().__init__("submitted")
+        self.update = update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +251,7 @@ class BackgroundClient(ResponsesClient):
                     yield step
                 return
             except ResponseFailedError as error:
-                if shown or not (self.submission.adopted and error.retryable):
+                if shown or not self.submission.may_replace(error):
                     raise
                 self.submission.start_over()
 
@@ -290,18 +268,18 @@ class BackgroundClient(ResponsesClient):
         begun: list[WatchedStream] = []
 
         def submit() -> dict[str, Any]:
-            if (known := _in_flight.find(name)) is not None:
+            if (known := in_flight.find(name)) is not None:
                 return known
             self.submission.adopted = False
             reply, stream = begin(*post(send), self.submission)
             begun.extend([stream] if stream else [])
-            return _in_flight.keep(name, reply)
+            return in_flight.keep(name, send, reply)
 
         self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
             reply = self.submission.note(Reply(**run().result()))
-        except _NotSubmittedError as refused:
+        except NotSubmittedError as refused:
             for stream in begun:
                 stream.close()
             return replace(refused.reply, events=False), None
@@ -333,11 +311,11 @@ class AsyncBackgroundClient(AsyncResponsesClient):
                             yield step
                     return
                 except ResponseFailedError as error:
-                    if shown or not (self.submission.adopted and error.retryable):
+                    if shown or not self.submission.may_replace(error):
                         raise
                     self.submission.start_over()
         except asyncio.CancelledError:
-            cancels = turn.profile.cancels and self.submission.background.on_cancel == "cancel"
+            cancels = turn.profile.cancels and self.submission.background.cancels
             if cancels and (response_id := self.submission.response_id) is not None:
                 await asyncio.shield(self._cancel(response_id))
             raise
@@ -360,18 +338,18 @@ class AsyncBackgroundClient(AsyncResponsesClient):
         begun: list[AsyncWatchedStream] = []
 
         async def submit() -> dict[str, Any]:
-            if (known := _in_flight.find(name)) is not None:
+            if (known := in_flight.find(name)) is not None:
                 return known
             self.submission.adopted = False
             reply, stream = await abegin(*await post(send), self.submission)
             begun.extend([stream] if stream else [])
-            return _in_flight.keep(name, reply)
+            return in_flight.keep(name, send, reply)
 
         self.submission.adopted = True
         run: Any = task(name=_TASK)(cast("Any", submit))
         try:
             reply = self.submission.note(Reply(**await run()))
-        except _NotSubmittedError as refused:
+        except NotSubmittedError as refused:
             for stream in begun:
                 await stream.close()
             return replace(refused.reply, events=False), None

@@ -91,7 +91,7 @@ def tool_choice(choice: Any, tools: Iterable[Mapping[str, Any]]) -> Any:
             return {"type": choice}
         known = ", ".join(str(tool.get("name") or tool.get("type")) for tool in tools) or "none"
         raise ConfigurationError(
-            f"tool_choice={choice!r} names no bound tool{did_you_mean(choice, filter(None, by_name))} Bound: {known}"
+            f"tool_choice={choice!r} names no bound tool{did_you_mean(choice, [*filter(None, by_name)])} Bound: {known}"
         )
     if isinstance(choice, Mapping) and isinstance(choice.get("function"), Mapping):
         return {"type": "function", "name": clean_name(choice["function"]["name"])}

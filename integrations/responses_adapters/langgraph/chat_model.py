@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from pydantic import ConfigDict, PrivateAttr, SecretStr
+from pydantic import ConfigDict, PrivateAttr, SecretStr, ValidationError
 
 from ..endpoints import resolve_endpoint
 from ..errors import ConfigurationError
@@ -27,16 +27,9 @@ from .bound_tools import BoundTools, ToolCache
 from .call import Call, ChatContextLengthError, chain_name, current_metadata, running
 from .connection import Connection, GivenClients, OwnClients
 from .headers import HiddenHeaders, shown
-from .hints import refuse_unknown
+from .hints import explain_invalid
 from .messages import conversation_items, ledger_entry, lift_instructions
-from .options import (
-    ALIASES,
-    CALL_OPTIONS,
-    RequestOptions,
-    create_body,
-    given_options,
-    refuse_contradictions,
-)
+from .options import ALIASES, RequestOptions, create_body, given_options
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
@@ -123,18 +116,11 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             options["model"] = model
         if "model" not in options:
             raise ConfigurationError('ChatResponses needs a model: ChatResponses("gpt-5", …)')
-        super().__init__(**{ALIASES.get(name, name): value for name, value in options.items()})
+        try:
+            super().__init__(**{ALIASES.get(name, name): value for name, value in options.items()})
+        except ValidationError as error:
+            raise ConfigurationError(explain_invalid("ChatResponses", error)) from None
         self._connection = self._connect()
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Any]) -> None:
-        """Refuse options that do not exist or cannot mean what was meant.
-
-        Raises:
-            ConfigurationError: One is misspelt, or of another meaning here.
-        """
-        refuse_unknown("ChatResponses", options, [*cls.model_fields, *ALIASES])
-        refuse_contradictions(options)
 
     def _connect(self) -> Connection:
         secret = self.stamp_secret.get_secret_value() if self.stamp_secret else None
@@ -234,7 +220,7 @@ class ChatResponses(RequestOptions, HiddenHeaders):
             ToolConversionError: An object cannot be expressed as a tool.
             ConfigurationError: An option is misspelt.
         """
-        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
+        self.check_call(kwargs)
         bound = self.model_copy()
         bound._tools = self._tool_cache.bind(tools, strict=strict)
         if tool_choice is not None:
@@ -264,7 +250,7 @@ class ChatResponses(RequestOptions, HiddenHeaders):
         Raises:
             OutputParserException: When called: the answer does not fit, or the model refused.
         """
-        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
+        self.check_call(kwargs)
         bound, parse = bind_schema(self, schema, method=method, strict=strict)
         return with_parser(bound.bind(**kwargs), parse, include_raw=include_raw)
 
@@ -326,7 +312,7 @@ class ChatResponses(RequestOptions, HiddenHeaders):
         stream: bool,
     ) -> Call:
         """Everything about one call that needs no I/O."""
-        refuse_unknown("ChatResponses", kwargs, CALL_OPTIONS)
+        self.check_call(kwargs)
         options = dict(kwargs)
         if stop is not None:
             options["stop"] = stop
@@ -367,7 +353,7 @@ class ChatResponses(RequestOptions, HiddenHeaders):
                 poll_interval=self.poll_interval, poll_timeout=self.poll_timeout
             )
         if body.get("background"):
-            submission = Submission.here(background, tells=self.emit_events)
+            submission = Submission.here(background, ledger.entries, tells=self.emit_events)
             stream = stream and submission.streams
             transport["submission"] = submission
         turn = Turn(

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import openai
 
-from ..endpoints import Endpoint, without_user
+from ..endpoints import NO_KEY, Endpoint, without_user
 from ..errors import ConfigurationError
 from ..profiles import ServerProfile, find_server
 from ..protocol.chain import stamp_key
@@ -26,9 +26,6 @@ from .background import Submission
 __all__ = ["Connection", "GivenClients", "OwnClients"]
 
 ClientT = TypeVar("ClientT", openai.OpenAI, openai.AsyncOpenAI)
-
-_PLACEHOLDER_KEY: Final = "not-needed"
-"""For servers without keys: the SDK insists on one."""
 
 _PROCESS_KEY: Final = secrets.token_bytes(32)
 """Seals stamps where no API key gives a lasting one; a restart of the process then costs one replay."""
@@ -104,7 +101,8 @@ class OwnClients(Connection):
 
     Raises:
         MissingExtraError: It is aiohttp, which is not installed.
-        ConfigurationError: There is no such way to send requests.
+        ConfigurationError: There is no such way to send requests, or a client is of the other kind. When used: only a
+            client of the other kind was given.
     """
 
     def __init__(
@@ -120,10 +118,12 @@ class OwnClients(Connection):
         super().__init__(
             endpoint.profile, endpoint.base_url, key=_stamp_key(stamp_secret or endpoint.api_key)
         )
-        self._api_key = endpoint.api_key or _PLACEHOLDER_KEY
+        self._api_key = endpoint.api_key or NO_KEY
         self._has_account = endpoint.profile.reference and endpoint.is_home
         self._headers = default_headers
         check_http(http)
+        _check_kind("http_client", http_client, "http_async_client", is_async=False)
+        _check_kind("http_async_client", http_async_client, "http_client", is_async=True)
         self._http: Http = http
         self._http_client = http_client
         self._http_async_client = http_async_client
@@ -144,7 +144,7 @@ class OwnClients(Connection):
     def sdk(self) -> openai.OpenAI:
         """The client that all threads share."""
         if self._sync is None:
-            given = self._http_client
+            given = _chosen("http_client", self._http_client, self._http_async_client)
             held = held_client(self._account) if given is None else Held(given)
             kind = OpenAI if given is None else openai.OpenAI
             client = kind(http_client=held.client, **self._arguments())
@@ -156,7 +156,7 @@ class OwnClients(Connection):
         loop = asyncio.get_running_loop()
         known = self._per_loop.get(loop)
         if known is None:
-            given = self._http_async_client
+            given = _chosen("http_async_client", self._http_async_client, self._http_client)
             held = held_async_client(self._account, self._http) if given is None else Held(given)
             kind = AsyncOpenAI if given is None else openai.AsyncOpenAI
             client = kind(http_client=held.client, **self._arguments())
@@ -190,7 +190,7 @@ class GivenClients(Connection):
         stamp_secret: Secret that stamps are sealed with; by default one derived from the API key.
 
     Raises:
-        ConfigurationError: Neither client is given.
+        ConfigurationError: Neither client is given, or one is of the other kind.
         UnknownServerError: No server has that name.
     """
 
@@ -205,6 +205,8 @@ class GivenClients(Connection):
         client = sdk or async_sdk
         if client is None:
             raise ConfigurationError("no OpenAI client was given: pass one, or base_url=")
+        _check_kind("client", sdk, "async_client", is_async=False)
+        _check_kind("async_client", async_sdk, "client", is_async=True)
         base_url = without_user(str(client.base_url)).rstrip("/")
         secret = client.api_key if isinstance(client.api_key, str) else None
         super().__init__(
@@ -230,6 +232,24 @@ class GivenClients(Connection):
         if self._async is None:
             raise ConfigurationError("only an OpenAI client was given: use invoke or stream")
         return self._async
+
+
+def _check_kind(name: str, client: Any, other: str, *, is_async: bool) -> None:
+    """Refuse a client that would fail when the request has already been sent."""
+    wanted, instead = ("__aenter__", "__enter__") if is_async else ("__enter__", "__aenter__")
+    if hasattr(client, instead) and not hasattr(client, wanted):
+        kind = "a synchronous" if is_async else "an asynchronous"
+        raise ConfigurationError(f"{name}= holds {kind} client: that is {other}=")
+
+
+def _chosen(name: str, client: Any, other: Any) -> Any:
+    """The client given for such calls; one for the other calls may hold a proxy or a certificate that these need too."""
+    if client is None and other is not None:
+        raise ConfigurationError(
+            f"an HTTP client was given for the other calls only: pass {name}= for these, with the same proxy and"
+            " certificates"
+        )
+    return client
 
 
 def _stamp_key(secret: str | None) -> bytes:

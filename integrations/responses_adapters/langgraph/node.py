@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 from ..errors import ConfigurationError, MaxIterationsError
 from .adopt import responses_model
 from .approvals import ask_for_approval, pending_approvals
-from .background import graph_runtime
+from .background import CHECKPOINTER, ParkedError, graph_runtime
 from .chat_model import ChatResponses
 from .replay import STAMP
 from .state import as_messages, last_response_id
@@ -24,7 +24,6 @@ __all__ = ["ResponsesNode"]
 PerRun: TypeAlias = Callable[[Any, Runtime[Any]], Any]
 """A function of the state and the runtime, called on every turn."""
 
-_CHECKPOINTER: Final = "__pregel_checkpointer"  # LangGraph's key; its value is None without one
 _SEED: Final = "previous_response_id"
 
 
@@ -82,6 +81,10 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         self._settings = model_settings
         self._messages_key = messages_key
         self._max_iterations = max_iterations
+        if on_approval not in {"interrupt", "return"}:
+            raise ConfigurationError(
+                f"on_approval={on_approval!r} is neither 'interrupt' nor 'return'"
+            )
         self._asks = on_approval == "interrupt"
 
     def invoke(
@@ -97,7 +100,10 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
             settings=_for_run(self._settings, input),
             instructions=_for_run(self._instructions, input),
         )
-        answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
+        try:
+            answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
+        except ParkedError as parked:
+            return {self._messages_key: turn.added, **parked.update}
         return self._update(turn, answer)
 
     async def ainvoke(
@@ -113,7 +119,10 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
             settings=await _afor_run(self._settings, input),
             instructions=await _afor_run(self._instructions, input),
         )
-        answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
+        try:
+            answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
+        except ParkedError as parked:
+            return {self._messages_key: turn.added, **parked.update}
         return self._update(turn, answer)
 
     def _prepare(
@@ -127,9 +136,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         """The messages to send and the options of this turn."""
         messages = as_messages(_read(state, self._messages_key) or ())
         if not messages:
-            raise ConfigurationError(
-                f"the state holds no {self._messages_key}: put at least one user message there before this node runs"
-            )
+            raise ConfigurationError(_why_no_messages(state, self._messages_key))
         self._check_iterations(messages)
         added: list[BaseMessage] = []
         if self._asks and (requests := pending_approvals(messages)):
@@ -172,7 +179,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         if (seed := configurable.get(_SEED)) is not None:
             return str(seed)
         ours = any(STAMP in message.response_metadata for message in messages)
-        if ours or configurable.get(_CHECKPOINTER) is not None:
+        if ours or configurable.get(CHECKPOINTER) is not None:
             return None
         found = _read(state, _SEED)
         return found if isinstance(found, str) and found else None
@@ -207,6 +214,18 @@ def _server_name(model: Any) -> str:
         model = model.bound
     name: str = model.server_profile.name
     return name
+
+
+def _why_no_messages(state: Any, key: str) -> str:
+    if isinstance(state, str | Sequence):
+        return f'the node takes a state, not its messages: invoke({{"{key}": [...]}})'
+    if isinstance(state, Mapping) and key not in state and state:
+        keys = ", ".join(sorted(map(str, state)))
+        return (
+            f"the state holds no {key}, only {keys}: put at least one user message there before this node runs, or name"
+            " the key that has them, ResponsesNode(..., messages_key=...)"
+        )
+    return f"the state holds no {key}: put at least one user message there before this node runs"
 
 
 def _read(state: Any, key: str) -> Any:

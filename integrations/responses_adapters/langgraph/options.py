@@ -11,6 +11,7 @@ from ..errors import ConfigurationError
 from ..tools import OutputFormat
 from .background import Background
 from .bound_tools import BoundTools, tool_choice
+from .hints import refuse_unknown
 
 __all__ = [
     "ALIASES",
@@ -18,7 +19,6 @@ __all__ = [
     "RequestOptions",
     "create_body",
     "given_options",
-    "refuse_contradictions",
     "text_format",
 ]
 
@@ -103,6 +103,30 @@ class RequestOptions(BaseModel):
     extra_body: dict[str, Any] | None = None
     """Further body fields, sent as they are (`variables`, `memory`, `thread` …)."""
 
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Refuse options that do not exist or cannot mean what was meant.
+
+        Raises:
+            ConfigurationError: One is misspelt, or of another meaning here.
+        """
+        refuse_unknown(cls.__name__, options, [*cls.model_fields, *ALIASES])
+        _refuse_contradictions(options)
+
+    @classmethod
+    def check_call(cls, options: Mapping[str, Any]) -> None:
+        """Refuse options that a single call cannot have.
+
+        Raises:
+            ConfigurationError: One is misspelt, belongs to the model, or has no such value.
+        """
+        if not options.keys() <= CALL_OPTIONS:
+            refuse_unknown(cls.__name__, options, CALL_OPTIONS, lasting=cls.model_fields)
+        if (chaining := options.get("chaining", "auto")) not in _CHAINING:
+            raise ConfigurationError(
+                f"chaining={chaining!r} is none of {', '.join(map(repr, _CHAINING))}"
+            )
+
 
 ALIASES: Final = {
     "max_tokens": "max_output_tokens",
@@ -127,6 +151,7 @@ CALL_OPTIONS: Final = frozenset(
     }
 )
 """What `ChatResponses` takes with a call; there it wins over the option of the model."""
+_CHAINING: Final = ("auto", "always", "never")
 _NAMES: Final = frozenset(RequestOptions.model_fields)
 _RENAMED: Final = {"request_metadata": "metadata"}
 _MERGED: Final = frozenset(
@@ -134,7 +159,7 @@ _MERGED: Final = frozenset(
 )
 
 
-def refuse_contradictions(options: Mapping[str, Any]) -> None:
+def _refuse_contradictions(options: Mapping[str, Any]) -> None:
     """Refuse options that contradict each other, or that mean something else elsewhere in LangChain or LangGraph.
 
     Raises:

@@ -1,39 +1,40 @@
 """A background response as two nodes, so that new input finds the one that is still running.
 
 The first node submits and writes what it submitted to the state, the second waits. Input that arrives while a response
-is pending (after a crash, a time-out, a deploy) goes through the first node again: the same request is adopted, another
-one cancels what is running, so that nothing is left behind to be paid for.
+is pending (after a crash, a time-out, a deploy) goes through the first node again: the response to the same messages is
+adopted, any other is cancelled, so that nothing is left behind to be paid for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.graph import StateGraph
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict, is_typeddict
 
 from ..errors import ConfigurationError
+from ..protocol.chain import Entry
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Reply, Send
 from .background import (
     AsyncBackgroundClient,
     Background,
     BackgroundClient,
+    ParkedError,
     Submission,
     given_submission,
-    is_accepted,
-    request_digest,
 )
 from .call import POLL_SUFFIX
 from .node import ResponsesNode
+from .submitted import as_saved, is_accepted, thread_digest
 
 __all__ = ["add_responses"]
 
-_PENDING: Final = "responses_pending"
+_PENDING: Final = "responses_pending_"
 
 
 def add_responses(builder: StateGraph[Any, Any, Any, Any], name: str, node: ResponsesNode) -> str:
@@ -45,7 +46,7 @@ def add_responses(builder: StateGraph[Any, Any, Any, Any], name: str, node: Resp
         builder.add_edge("tools", "model")
 
     Args:
-        builder: The graph; its state gets a key `responses_pending`, which its output does not show.
+        builder: The graph; its state gets a key `responses_pending_<name>`, which its output does not show.
         name: Name of the node that submits.
         node: The node; its model runs in the background.
 
@@ -61,10 +62,11 @@ def add_responses(builder: StateGraph[Any, Any, Any, Any], name: str, node: Resp
         )
     hints = get_type_hints(builder.state_schema, include_extras=True)
     typed_dict: Any = TypedDict
-    keys = {**hints, _PENDING: dict[str, Any] | None}
-    schema = typed_dict("StateWithPending", keys, total=False)
-    builder.add_node(name, _Phase(node, waits=False), input_schema=schema)
-    builder.add_node(name + POLL_SUFFIX, _Phase(node, waits=True), input_schema=schema)
+    key = _PENDING + name
+    schema = typed_dict("StateWithPending", {**hints, key: dict[str, Any] | None}, total=False)
+    for waits, suffix in ((False, ""), (True, POLL_SUFFIX)):
+        phase = _Phase(node, key=key, schema=builder.state_schema, waits=waits)
+        builder.add_node(name + suffix, phase, input_schema=schema)
     builder.add_edge(name, name + POLL_SUFFIX)
     return name + POLL_SUFFIX
 
@@ -72,8 +74,10 @@ def add_responses(builder: StateGraph[Any, Any, Any, Any], name: str, node: Resp
 class _Phase(Runnable[Any, dict[str, Any]]):
     """One of the two nodes."""
 
-    def __init__(self, node: ResponsesNode, *, waits: bool) -> None:
+    def __init__(self, node: ResponsesNode, *, key: str, schema: type[Any], waits: bool) -> None:
         self._node = node
+        self._key = key
+        self._schema = schema
         self._waits = waits
 
     def invoke(
@@ -82,13 +86,11 @@ class _Phase(Runnable[Any, dict[str, Any]]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        if self._waits and not input.get(_PENDING):
+        if self._waits and not input.get(self._key):
             return {}
-        try:
-            with self._submission(input):
-                return {**self._node.invoke(input, config, **kwargs), _PENDING: None}
-        except _ParkedError as parked:
-            return {_PENDING: parked.saved}
+        with self._submission(input):
+            update = self._node.invoke(self._state(input), config, **kwargs)
+        return {self._key: None, **update}
 
     async def ainvoke(
         self,
@@ -96,18 +98,27 @@ class _Phase(Runnable[Any, dict[str, Any]]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        if self._waits and not input.get(_PENDING):
+        if self._waits and not input.get(self._key):
             return {}
-        try:
-            with self._submission(input):
-                return {**await self._node.ainvoke(input, config, **kwargs), _PENDING: None}
-        except _ParkedError as parked:
-            return {_PENDING: parked.saved}
+        with self._submission(input):
+            update = await self._node.ainvoke(self._state(input), config, **kwargs)
+        return {self._key: None, **update}
+
+    def _state(self, values: dict[str, Any]) -> Any:
+        """The state as the graph's own schema has it."""
+        own = {name: value for name, value in values.items() if name != self._key}
+        return own if is_typeddict(self._schema) else self._schema(**own)
 
     @contextmanager
-    def _submission(self, state: Any) -> Iterator[None]:
-        def submission(background: Background) -> Submission:
-            return _Pending(background, saved=state.get(_PENDING), waits=self._waits)
+    def _submission(self, values: dict[str, Any]) -> Iterator[None]:
+        def submission(background: Background, entries: Sequence[Entry]) -> Submission:
+            return _Pending(
+                background,
+                key=self._key,
+                saved=values.get(self._key),
+                messages=thread_digest(entries),
+                waits=self._waits,
+            )
 
         token = given_submission.set(submission)
         try:
@@ -116,20 +127,14 @@ class _Phase(Runnable[Any, dict[str, Any]]):
             given_submission.reset(token)
 
 
-class _ParkedError(Exception):
-    """Ends the submitting node once the response runs."""
-
-    def __init__(self, saved: dict[str, Any]) -> None:
-        super().__init__("submitted")
-        self.saved = saved
-
-
-@dataclass
+@dataclass(kw_only=True)
 class _Pending(Submission):
-    """A submission kept in the graph's state: which request, and the server's reply to it."""
+    """A submission kept in the graph's state under `key`: which messages it answers, and the server's reply to it."""
 
-    saved: dict[str, Any] | None = None
-    waits: bool = False
+    key: str
+    saved: dict[str, Any] | None
+    messages: str
+    waits: bool
 
     def sync_driver(self) -> type[ResponsesClient]:
         return _PendingClient
@@ -142,34 +147,36 @@ class _Pending(Submission):
         """Never: the node that submits does not stay, and a server may give up what nobody reads from the start."""
         return False
 
-    def recall(self, send: Send) -> Reply | None:
-        """The reply to this very request, if it is the pending one; once, since what it began may have failed."""
-        if self.adopted or self.saved is None or self.saved["request"] != request_digest(send):
+    def recall(self) -> Reply | None:
+        """The reply to what is pending, if it answers these messages; once, since what it began may have failed.
+
+        Instructions, settings and what is known of the server may have changed since: no reason to pay again.
+        """
+        if self.adopted or self.saved is None or self.saved.get("messages") != self.messages:
             return None
         self.adopted = True
         return self.note(Reply(**self.saved["reply"]))
 
     def stale(self) -> Send | None:
-        """The request that cancels what is pending, which is not what is wanted any more."""
-        response_id = (self.saved or {}).get("id")
+        """The request that cancels what is pending and not wanted; what was adopted has ended."""
+        response_id = None if self.adopted else (self.saved or {}).get("id")
         return Send("POST", f"/responses/{response_id}/cancel") if response_id else None
 
     def keep(self, send: Send, reply: Reply) -> Reply:
-        """Remember an accepted request."""
-        self.adopted = False
+        """Remember an accepted request, and forget the one before it."""
+        self.adopted, self.saved = False, None
         if is_accepted(reply):
-            fields = {"status": reply.status, "body": reply.body, "sent": reply.sent}
             self.saved = {
                 "id": reply.body.get("id"),
-                "request": request_digest(send),
-                "reply": fields,
+                "messages": self.messages,
+                "reply": as_saved(send, reply),
             }
         return self.note(reply)
 
     def before_poll(self) -> bool:
         """Whether to wait here; the submitting node ends instead."""
         if not self.waits and self.saved is not None:
-            raise _ParkedError(self.saved)
+            raise ParkedError({self.key: self.saved})
         return super().before_poll()
 
 
@@ -181,7 +188,7 @@ class _PendingClient(BackgroundClient):
         post = super(BackgroundClient, self)._send
         if send.method != "POST":
             return self.submission.note(post(send)[0]), None
-        if (known := self.submission.recall(send)) is not None:
+        if (known := self.submission.recall()) is not None:
             return known, None
         if (cancel := self.submission.stale()) is not None:
             post(cancel)
@@ -196,7 +203,7 @@ class _AsyncPendingClient(AsyncBackgroundClient):
         post = super(AsyncBackgroundClient, self)._send
         if send.method != "POST":
             return self.submission.note((await post(send))[0]), None
-        if (known := self.submission.recall(send)) is not None:
+        if (known := self.submission.recall()) is not None:
             return known, None
         if (cancel := self.submission.stale()) is not None:
             await post(cancel)

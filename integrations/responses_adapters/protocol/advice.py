@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import os
+import re
+from itertools import takewhile
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import openai
@@ -14,9 +17,18 @@ __all__ = ["advise", "bare", "quotes_header"]
 
 ErrorT = TypeVar("ErrorT", bound=openai.APIError)
 
+_VERSION: Final = re.compile(r"v\d\w*")
+_BELOW: Final = frozenset({"responses", "chat", "completions", "deployments"})
+"""What stands in an address below that of the API."""
+
 
 def advise(
-    error: ErrorT, *, base_url: str, model: str | None = None, api_key_env: str | None = None
+    error: ErrorT,
+    *,
+    base_url: str,
+    model: str | None = None,
+    api_key_env: str | None = None,
+    has_key: bool = True,
 ) -> ErrorT:
     """The same error, saying what happened, where, and what to do about it.
 
@@ -28,14 +40,16 @@ def advise(
         base_url: Address that the client was made for.
         model: Model that was asked for.
         api_key_env: Environment variable that holds the key.
+        has_key: Whether a key was sent at all.
     """
     url = without_user(str(error.request.url))
     if isinstance(error, openai.APIStatusError):
         body = error.body if error.body is not None else error.response.text
         failure = read_failure(error.status_code, body)
-        message = _status_advice(
-            failure, url, without_user(base_url).rstrip("/"), model, api_key_env
-        )
+        if error.status_code == 401:
+            message = f"401 at {url}: {_key_advice(failure, api_key_env, has_key=has_key)}"
+        else:
+            message = _status_advice(failure, url, without_user(base_url).rstrip("/"), model)
     elif not isinstance(error, openai.APIConnectionError):
         said = read_failure(None, error.body).message or error.message
         message = f"{url} broke off with an error: {_first_line(said)}"
@@ -87,20 +101,28 @@ def quotes_header(cause: BaseException | None) -> bool:
     return "header value" in str(cause).lower()
 
 
-def _status_advice(
-    failure: Failure, url: str, base_url: str, model: str | None, api_key_env: str | None
-) -> str:
+def _key_advice(failure: Failure, api_key_env: str | None, *, has_key: bool) -> str:
+    said = _first_line(failure.message)
+    if has_key:
+        where = f" or {api_key_env}" if api_key_env else ""
+        return f"the key was refused ({said}): check api_key={where}"
+    kept = "OPENAI_API_KEY" in os.environ
+    why = " (OPENAI_API_KEY goes to OpenAI and to the address in OPENAI_BASE_URL only)"
+    return f"no key was sent, and it wants one ({said}): pass api_key={why if kept else ''}"
+
+
+def _status_advice(failure: Failure, url: str, base_url: str, model: str | None) -> str:
     said = _first_line(failure.message)
     status = failure.status
-    if status == 401:
-        where = f" or {api_key_env}" if api_key_env else ""
-        return f"401 at {url}: the key was refused ({said}): check api_key={where}"
     if status is not None and 300 <= status < 400:
         return f"{status} at {url}: the server redirects elsewhere, which is not followed: set base_url= to the final address"
     if status in {400, 404} and _blames_model(failure, model):
         return f"{status} at {url}: the model {model!r} does not exist there ({said}): check the model name"
     if status == 405 or (status == 404 and _wrong_path(failure)):
-        return f'{status} at {url}: did you mean base_url="{_likely_address(base_url)}"?'
+        likely = _likely_address(base_url)
+        if likely != base_url:
+            return f'{status} at {url}: did you mean base_url="{likely}"?'
+        return f"{status} at {url}: there is no Responses API: has the server got one, and is it at another address?"
     return f"{status} at {url}: {said or 'no reason given'}"
 
 
@@ -124,12 +146,11 @@ def _wrong_path(failure: Failure) -> bool:
 
 
 def _likely_address(base_url: str) -> str:
+    """The address of the API that this one is at, or below; it ends with a version."""
     parts = urlsplit(base_url)
-    segments = [segment for segment in parts.path.split("/") if segment]
-    while segments and segments[-1] in {"responses", "chat", "completions"}:
-        segments.pop()
+    segments = list(takewhile(lambda each: each not in _BELOW, filter(None, parts.path.split("/"))))
     if "v1" in segments:
         segments = segments[: segments.index("v1") + 1]
-    else:
+    elif not any(map(_VERSION.fullmatch, segments)):
         segments.append("v1")
     return f"{parts.scheme}://{parts.netloc}/{'/'.join(segments)}"

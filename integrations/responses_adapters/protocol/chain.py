@@ -180,6 +180,11 @@ class Ledger:
         """Send every local message, on the base if the conversation was seeded with one."""
         return Plan(how="replay", start=0, previous_response_id=self.base, why=why)
 
+    def plan_of(self, continued: str | None) -> Plan:
+        """The plan of a request that was sent before, by what it continued."""
+        how: Literal["delta", "replay"] = "replay" if continued == self.base else "delta"
+        return Plan(how=how, start=0, previous_response_id=continued, why="submitted before")
+
     def seal(
         self,
         answer: bytes,

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 import openai
 
+from ..endpoints import NO_KEY
 from ..errors import ResponseTooLargeError
 from .advice import advise, quotes_header
 from .exchange import exchange
@@ -95,6 +96,7 @@ class _Driver(Generic[ClientT]):
             base_url=str(self.sdk.base_url),
             model=model if isinstance(model, str) else None,
             api_key_env=self.api_key_env,
+            has_key=self.sdk.api_key != NO_KEY,
         )
         if isinstance(error, openai.APIStatusError):
             body = error.body if error.body is not None else error.response.text

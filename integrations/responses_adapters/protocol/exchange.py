@@ -132,6 +132,8 @@ class _Call:
                 "lost the connection after the request was sent, so it may be running: look there before sending it"
                 " again",
             ) from reply.error
+        if reply.earlier is not None:
+            self._adopt(reply.earlier["previous_response_id"])
         return reply
 
     def read(self, reply: Reply) -> Generator[Command, Any, dict[str, Any]]:
@@ -244,6 +246,12 @@ class _Call:
             server=self.profile.name,
             code=code,
         )
+
+    def _adopt(self, continued: str | None) -> None:
+        """Judge the answer by the request that it belongs to."""
+        if continued != self.plan.previous_response_id:
+            self.plan, self.expectation = self.turn.ledger.plan_of(continued), None
+            self.proving = False
 
     def _idempotency(self) -> dict[str, str]:
         key = self.turn.idempotency_key

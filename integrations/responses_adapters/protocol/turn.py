@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 from ..errors import ContextLengthError
 from ..profiles import ServerProfile
@@ -15,6 +15,7 @@ from .verdict import Memory, is_comparable, usage_tokens
 __all__ = [
     "CONTINUABLE",
     "Command",
+    "Earlier",
     "Emit",
     "Event",
     "Outcome",
@@ -66,6 +67,12 @@ class Emit:
 Command: TypeAlias = Send | Receive | Sleep | Emit
 
 
+class Earlier(TypedDict):
+    """What is kept of a request that was sent before."""
+
+    previous_response_id: str | None
+
+
 @dataclass(slots=True)
 class Reply:
     """What came back for a `Send`.
@@ -79,6 +86,8 @@ class Reply:
         error: The exception to raise if nothing else can be done about it.
         delivery: Without an answer, whether the server may have the request: `"refused"` no, `"unknown"` maybe.
         seconds: How long it took.
+        earlier: What the request continued that it really answers, which an earlier attempt at this turn had sent, where
+            it answers one; that attempt may have known more or less of the server.
     """
 
     status: int | None
@@ -89,6 +98,7 @@ class Reply:
     error: Exception | None = None
     delivery: Literal["answered", "refused", "unknown"] = "answered"
     seconds: float = 0.0
+    earlier: Earlier | None = None
 
 
 @dataclass(kw_only=True, slots=True)
