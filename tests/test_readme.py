@@ -14,7 +14,7 @@ pytest_plugins = ["pytester"]
 
 README = Path(__file__).parent.parent / "README.md"
 SNIPPETS = [example for example in find_examples(str(README)) if "python" in example.prefix]
-SCRIPTS = [snippet for snippet in SNIPPETS if "\nasync def test_" not in snippet.source]
+SCRIPTS = [snippet for snippet in SNIPPETS if "\ndef test_" not in snippet.source]
 TESTS = [snippet for snippet in SNIPPETS if snippet not in SCRIPTS]
 
 
@@ -36,7 +36,6 @@ def test_a_snippet_prints_what_the_readme_says(
 
 @pytest.mark.parametrize("snippet", TESTS, ids=by_line)
 def test_a_test_of_the_readme_passes(snippet: CodeExample, pytester: pytest.Pytester) -> None:
-    pytester.makeini("[pytest]\nasyncio_mode = auto\n")
     pytester.makepyfile(test_snippet=snippet.source)
     result = pytester.runpytest_subprocess("-p", "no:langsmith_plugin", "-q")
     result.assert_outcomes(passed=1)
