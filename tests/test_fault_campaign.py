@@ -39,7 +39,7 @@ from responses_adapters.pydantic_ai import (
     ResponsesModel,
     ResponsesModelSettings,
     ResponsesProvider,
-    answers,
+    background,
 )
 from responses_adapters.testing import Backend, Context, Reply, Request, Turn
 from responses_adapters.testing.damage import WIRE_FAULTS, Damage, apply_damages
@@ -411,7 +411,7 @@ def virtual_waits() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(driver, "time", SimpleNamespace(sleep=lambda _: None, monotonic=time))
-        patch.setattr(answers, "time", SimpleNamespace(time=time))
+        patch.setattr(background, "time", SimpleNamespace(time=time))
         yield
 
 

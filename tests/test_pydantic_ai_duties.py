@@ -701,10 +701,14 @@ async def test_a7_a_running_response_is_neither_deleted_nor_cancelled_and_its_de
 ):
     backend = Backend("aleph-alpha")
     backend.reply("Late.")
-    settings = {"openai_background": True, "responses_poll_timeout": 0.0}
+    settings = {
+        "openai_background": True,
+        "responses_poll_interval": 0.0,
+        "responses_poll_timeout": 0.0,
+    }
     with pytest.raises(BackgroundTimeoutError) as caught:
         await run(agent_on(backend, settings=settings), "Hello")
-    assert [request.method for request in backend.requests] == ["POST"]
+    assert [request.method for request in backend.requests] == ["POST", "GET"]
     responses = model_on(backend).client.responses
     job = str(caught.value.response_id)
     with pytest.raises(openai.APIStatusError) as early:

@@ -525,14 +525,15 @@ async def test_21_stock_says_so_too_when_a_job_is_gone() -> None:
 
 
 async def test_21b_waiting_ends_at_the_time_out_and_leaves_the_job_running() -> None:
-    server = Canned(answer(status="queued", usage=None, background=True))
+    waiting = answer(status="queued", usage=None, background=True)
+    server = Canned(waiting, waiting)
     model = ours(
         server, openai_background=True, responses_poll_interval=0.0, responses_poll_timeout=0.0
     )
     with pytest.raises(BackgroundTimeoutError, match="resp_1 is still running") as caught:
         await ask(model)
     assert caught.value.response_id == "resp_1"
-    assert [request.method for request in server.requests] == ["POST"]
+    assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -590,6 +591,32 @@ async def test_22_a_resumed_background_stream_keeps_what_came_before_the_cut() -
 @pytest.mark.xfail(strict=True, reason="what was streamed before the cut is lost")
 async def test_22_stock_keeps_what_came_before_the_cut() -> None:
     assert await background_text(stock(background_stream(), openai_background=True)) == "partial"
+
+
+async def test_22b_a_background_stream_that_never_ends_is_polled_for_at_the_time_out() -> None:
+    class Cut(Canned):
+        def handle(self, request: Request) -> Reply:
+            if request.method == "POST":
+                return super().handle(request)
+            self.requests.append(request)
+            if request.query.get("stream") == "true":
+                return sse(added(text(content=[])), delta("par", sequence_number=2))
+            return answer(status="in_progress", usage=None, background=True)
+
+    opening = [created(background=True), added(text(content=[])), delta("par", sequence_number=2)]
+    server = Cut(sse(*opening))
+    profile = replace(SERVERS["generic"], streams_background=True)
+    model = ours(
+        server,
+        profile=profile,
+        openai_background=True,
+        responses_poll_interval=0.0,
+        responses_poll_timeout=0.01,
+    )
+    with pytest.raises(BackgroundTimeoutError):
+        await background_text(model)
+    polls = [request.query["stream"] for request in server.requests[-2:]]
+    assert polls == ["true", "false"]
 
 
 @twins("half an answer is returned as a whole one")

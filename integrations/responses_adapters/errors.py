@@ -28,6 +28,8 @@ HTTP errors that the OpenAI SDK already names well (authentication, rate limit, 
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AmbiguousSubmitError",
     "BackgroundTimeoutError",
@@ -145,7 +147,16 @@ class StreamTruncatedError(ResponsesAdapterError):
 
 
 class BackgroundTimeoutError(ResponsesAdapterError):
-    """A background response was still running at `poll_timeout`; it keeps running on the server."""
+    """A background response was still running at `poll_timeout`; it keeps running on the server.
+
+    Attributes:
+        response: In PydanticAI the suspended `ModelResponse`: `message_history=[*messages, error.response]` waits for it
+            again.
+    """
+
+    def __init__(self, message: str, *, response: Any = None, **facts: str | None) -> None:
+        super().__init__(message, **facts)
+        self.response = response
 
 
 class DanglingToolCallError(ResponsesAdapterError, RuntimeError):

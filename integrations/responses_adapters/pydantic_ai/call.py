@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
 
 from ..errors import ChainLostError
 from ..profiles import ServerProfile
@@ -17,6 +18,7 @@ from ..protocol.request import may_stream
 from ..protocol.verdict import Expectation, Memory
 from .amnesia import Anchor, expect_input, setup_of
 from .answers import lost_instructions
+from .keys import name_request, new_key
 from .retries import is_refusal, says_lost
 from .settings import CHAIN, chain_of
 
@@ -29,7 +31,10 @@ class Call:
 
     Attributes:
         given: Settings of the model and of the call.
+        as_stock: Only the caller decides.
         job: The background response that is waited for; then nothing new is asked.
+        wait: Since when, how often and until when it is asked for.
+        overdue: It is asked for one last time.
         continues: What it is to continue: the id of a response, `"auto"`, or nothing.
         replays: Nothing in the history counts as kept by the server.
         setup: Digest of what is asked beside the messages.
@@ -41,7 +46,10 @@ class Call:
     """
 
     given: Mapping[str, Any]
+    as_stock: bool = False
     job: ModelResponse | None = None
+    wait: Mapping[str, Any] = field(default_factory=dict)
+    overdue: bool = False
     continues: str | None = None
     replays: bool = False
     setup: str | None = None
@@ -64,7 +72,6 @@ class Call:
         last: ModelResponse | None,
         server: ServerProfile,
         memory: Memory,
-        as_stock: bool,
     ) -> None:
         """Decide what to continue, and what to expect of the answer.
 
@@ -74,11 +81,10 @@ class Call:
             last: The newest answer of this server.
             server: The server.
             memory: What is known of it beyond that.
-            as_stock: Only the caller decides.
         """
-        self.continues = chain_of(self.given, server, memory, as_stock=as_stock)
+        self.continues = chain_of(self.given, server, memory, as_stock=self.as_stock)
         chaining = self.given.get("responses_chaining", "auto")
-        if self.continues == "auto" and not as_stock and chaining != "always":
+        if self.continues == "auto" and not self.as_stock and chaining != "always":
             self.setup = setup_of(parameters)
             if last is not None:
                 self.anchor = Anchor.of(last, messages, self.setup, self.given)
@@ -93,7 +99,7 @@ class Call:
         )
         gaps |= server.inherits_instructions and lost_instructions(messages)
         unproven = server.state == "unknown" and memory.kind == "unknown"
-        asked_for = as_stock or chaining == "always" or self.given.get(CHAIN) is not None
+        asked_for = self.as_stock or chaining == "always" or self.given.get(CHAIN) is not None
         if unproven and not asked_for and not unstored and not gaps:
             self._put_to_proof(messages, parameters, memory)
         else:
@@ -108,18 +114,17 @@ class Call:
             self.expected = expected if expected.separable else None
         self.replays = self.expected is None
 
-    def in_one_piece(self, server: ServerProfile, *, as_stock: bool) -> bool:
+    def in_one_piece(self, server: ServerProfile) -> bool:
         """Whether a streamed call is made without a stream.
 
         An answer that is to prove the server's memory is judged before it is shown, and a background response is
-        polled for where the server cannot stream it.
+        polled for where the server cannot stream it, and for the last time.
         """
         waits = self.job is not None or bool(self.given.get("openai_background"))
         options = self.given.get("responses_background_options")
         asked = {"background": True, "background_options": options}
-        return self.expected is not None or (
-            waits and not as_stock and not may_stream(asked, server)
-        )
+        unstreamed = waits and not self.as_stock and not may_stream(asked, server)
+        return self.overdue or unstreamed or self.expected is not None
 
     def may_replay(
         self,
@@ -150,6 +155,27 @@ class Call:
             response_id=self.continues,
             server=server.name,
         ) from error
+
+    def keyed(
+        self,
+        given: ModelSettings | None,
+        model_name: str,
+        messages: Sequence[ModelMessage],
+        parameters: ModelRequestParameters,
+        server: ServerProfile,
+    ) -> ModelSettings | None:
+        """The settings given for this call; those of a new request with a key of its own."""
+        # On a WebSocket, headers are the connection's and not the request's.
+        on_socket = self.given.get("openai_transport") == "websocket"
+        if self.as_stock or self.job is not None or on_socket:
+            return given
+        if not self.given.get("responses_idempotency", True):
+            return given
+        name = None
+        if server.honours_idempotency_key and (self.continues != "auto" or self.replays):
+            name = name_request(model_name, messages, self.given, parameters)
+        key = {"Idempotency-Key": new_key(name), **self.given.get("extra_headers", {})}
+        return cast("ModelSettings", {**(given or {}), "extra_headers": key})
 
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of what is sent."""

@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 import httpx2
@@ -26,21 +27,14 @@ from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 
 from ..profiles import ServerProfile
+from ..protocol.dialect import RUNNING
 from ..protocol.http_clients import Http
 from ..protocol.verdict import Memory
 from .amnesia import SETUP, weigh
-from .answers import (
-    check_deadline,
-    check_usable,
-    from_the_start,
-    kept_details,
-    poll_details,
-    running_job,
-    timed_out,
-)
+from .answers import check_usable, kept_details
+from .background import check_in_time, from_the_start, put_off, running_job, timed_out, wait_of
 from .call import Call
 from .client import lean
-from .keys import name_request, new_key
 from .provider import ResponsesProvider, server_of, translated, with_server_facts
 from .retries import advised, is_failed_poll, retry_delay
 from .settings import (
@@ -233,7 +227,7 @@ class ResponsesModel(OpenAIResponsesModel):
             async def ask(
                 model: Self, call: Call, settings: ModelSettings | None
             ) -> StreamedResponse | ModelResponse:
-                if call.in_one_piece(self.server, as_stock=self._as_stock):
+                if call.in_one_piece(self.server):
                     return await model._stock_request(messages, settings, model_request_parameters)
                 history = from_the_start(messages, call.job)
                 stream = await stack.enter_async_context(
@@ -242,6 +236,7 @@ class ResponsesModel(OpenAIResponsesModel):
                 if call.job is not None:
                     # A resumed stream need not open with the response; parts of another id would be added up.
                     stream.provider_response_id = call.job.provider_response_id
+                    stream.provider_details = {**(stream.provider_details or {}), **call.wait}
                 return stream
 
             answer = await self._until_answered(
@@ -264,21 +259,20 @@ class ResponsesModel(OpenAIResponsesModel):
     ) -> AnswerT | ModelResponse:
         """Ask until there is an answer, or no further attempt can help: the one path of plain and streamed requests.
 
-        A job whose poll failed is given back as it was, to be asked for again.
+        A job whose poll failed is given back, to be asked for again.
         """
         call = self._prepared(messages, given, parameters)
         model = copy.copy(self)
         model._call = call
-        settings = given
-        if call.job is None:
-            settings = self._keyed(call, messages, given, parameters)
+        keyed = partial(call.keyed, given, self.model_name, messages, parameters, self.server)
+        settings = keyed()
         attempt = 0
         while True:
             try:
-                return await ask(model, call, settings)
+                return self._in_time(await ask(model, call, settings), call)
             except ModelAPIError as error:
                 if call.job is not None and is_failed_poll(error):
-                    return call.job
+                    return self._in_time(put_off(call.job, call.wait), call)
                 delay = retry_delay(error, attempt) if attempt < call.retries else None
                 if delay is None:
                     if not call.may_replay(
@@ -286,10 +280,15 @@ class ResponsesModel(OpenAIResponsesModel):
                     ):
                         raise self._advised(error, call) from error.__cause__
                     call.replays, call.expected = True, None
-                    settings = self._keyed(call, messages, given, parameters)
+                    settings = keyed()
                     continue
             attempt += 1
             await asyncio.sleep(delay)
+
+    def _in_time(self, answer: AnswerT, call: Call) -> AnswerT:
+        if call.job is not None and call.overdue:
+            check_in_time(answer, call.job, self.server.name, self.base_url)
+        return answer
 
     def _stock_stream(
         self,
@@ -325,7 +324,9 @@ class ResponsesModel(OpenAIResponsesModel):
             server=self.server,
             model_name=self.model_name,
         )
-        details = kept_details(response) | poll_details(response, call.given, call.job)
+        details = kept_details(response)
+        if response.status in RUNNING and response.background:
+            details |= call.wait
         if call.setup:
             details[SETUP] = call.setup
         return details or None
@@ -337,7 +338,9 @@ class ResponsesModel(OpenAIResponsesModel):
         parameters: ModelRequestParameters,
     ) -> Call:
         """What a call with these settings is to do."""
-        call = Call(given=dict(merge_model_settings(self.settings, given) or {}))
+        call = Call(
+            given=dict(merge_model_settings(self.settings, given) or {}), as_stock=self._as_stock
+        )
         check_names(call.given)
         refuse_unsupported(call.given, self.server)
         client = self.client
@@ -346,9 +349,10 @@ class ResponsesModel(OpenAIResponsesModel):
             retries = 0 if self._pays_once else None
             call.client = lean(client, max_retries=retries, on_send=call.note)
         call.job = None if self._as_stock else running_job(messages, self.system)
+        call.wait = wait_of(call.given, call.job)
         asked = messages
         if call.job is not None:
-            check_deadline(call.job, call.given, self.server.name, self.base_url)
+            call.overdue = timed_out(call.job, call.wait)
             asked = messages[:-1]
         elif self._pays_once:
             usual = getattr(client, "max_retries", DEFAULT_MAX_RETRIES)
@@ -359,29 +363,8 @@ class ResponsesModel(OpenAIResponsesModel):
             last=self._last_answer(asked),
             server=self.server,
             memory=self._memory,
-            as_stock=self._as_stock,
         )
         return call
-
-    def _keyed(
-        self,
-        call: Call,
-        messages: Sequence[ModelMessage],
-        given: ModelSettings | None,
-        parameters: ModelRequestParameters,
-    ) -> ModelSettings | None:
-        """The settings of a new request, with a key of its own."""
-        # On a WebSocket, headers are the connection's and not the request's.
-        if self._as_stock or call.given.get("openai_transport") == "websocket":
-            return given
-        if not call.given.get("responses_idempotency", True):
-            return given
-        headers = call.given.get("extra_headers", {})
-        name = None
-        if self.server.honours_idempotency_key and (call.continues != "auto" or call.replays):
-            name = name_request(self.model_name, messages, call.given, parameters)
-        key = {"Idempotency-Key": new_key(name), **headers}
-        return cast("ModelSettings", {**(given or {}), "extra_headers": key})
 
     def _last_answer(self, messages: Sequence[ModelMessage]) -> ModelResponse | None:
         for message in reversed(messages):

@@ -45,7 +45,8 @@ class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     """Seconds between polls of a background response; 2 by default."""
 
     responses_poll_timeout: float
-    """Seconds after which waiting for a background response raises; it keeps running on the server."""
+    """Seconds after which waiting for a background response raises, once it has been asked for a last time. It keeps
+    running on the server; a run that begins with it waits as long again."""
 
     responses_idempotency: bool
     """Send an `Idempotency-Key` with each new request, the same for its retries; on by default."""
