@@ -280,6 +280,66 @@ async def test_a_lost_response_is_replaced_by_one_full_replay(
     assert kinds(responses_backend.contexts[-1]) == whole(2)
 
 
+@pytest.mark.parametrize("way", ["flat", "nested", "bare", "failed"])
+@pytest.mark.parametrize("after", [0, 2])
+@pytest.mark.responses_backend("azure")
+async def test_a_stream_that_says_it_has_lost_the_response_is_replaced_before_a_word_is_shown(
+    responses_backend: Backend, way: Any, after: int
+) -> None:
+    agent = Agent(on_fake("azure"))
+    responses_backend.reply("One.")
+    history = (await agent.run("Hi")).all_messages()
+    if way == "failed":
+        responses_backend.fail_turn("previous_response_not_found", "Previous response not found.")
+    else:
+        responses_backend.reply("").error_event(
+            "previous_response_not_found", "Previous response not found.", after=after, shape=way
+        )
+    responses_backend.reply("Two.")
+    async with agent.run_stream("And?", message_history=history) as result:
+        assert [said async for said in result.stream_text(delta=True)] == ["Two."]
+    sent = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert sent == [False, True, False]
+
+
+async def test_a_response_that_is_lost_after_a_word_was_shown_is_an_error(
+    responses_backend: Backend,
+) -> None:
+    agent = Agent(on_fake())
+    responses_backend.reply("One.")
+    history = (await agent.run("Hi")).all_messages()
+    responses_backend.reply("Two words.").error_event("previous_response_not_found", after=6)
+    with pytest.raises(ModelAPIError):
+        await stream(agent, "And?", history)
+    assert len(responses_backend.requests) == 2
+
+
+@pytest.mark.responses_backend("azure")
+async def test_an_answer_that_failed_because_the_response_is_lost_is_replaced(
+    responses_backend: Backend,
+) -> None:
+    agent = Agent(on_fake("azure"))
+    responses_backend.reply("One.")
+    history = (await agent.run("Hi")).all_messages()
+    responses_backend.fail_turn("previous_response_not_found", "Previous response not found.")
+    responses_backend.reply("Two.")
+    assert (await agent.run("And?", message_history=history)).output == "Two."
+    sent = [request.previous_response_id is not None for request in responses_backend.requests]
+    assert sent == [False, True, False]
+
+
+async def test_a_stream_that_ends_before_its_answer_begins_says_what_it_said(
+    responses_backend: Backend,
+) -> None:
+    agent = Agent(on_fake())
+    responses_backend.reply("One.")
+    history = (await agent.run("Hi")).all_messages()
+    responses_backend.reply("Two.").truncate(2)
+    with pytest.raises(ModelAPIError) as caught:
+        await stream(agent, "And?", history)
+    assert caught.value.provider_error_code == "stream_truncated"
+
+
 @both_ways
 async def test_a_response_lost_in_the_middle_of_a_tool_loop_is_replaced(
     responses_backend: Backend, ask: Ask

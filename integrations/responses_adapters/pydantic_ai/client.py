@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeAlias
 import httpx2
 from openai import (
     APIConnectionError,
+    APIError,
     APITimeoutError,
     AsyncOpenAI,
     AsyncStream,
@@ -25,6 +26,7 @@ from openai import (
 from openai.resources.responses import AsyncResponses
 from openai.types import responses
 
+from ..protocol.failure import read_failure
 from ..protocol.sse import EventReader
 from ..protocol.translation import Frame
 from ..protocol.transport import FRAMES
@@ -37,6 +39,9 @@ Event: TypeAlias = dict[str, Any]
 _ABSENT: Final = (NotGiven, Omit)
 _FIRST: Final = ("model", "stream", "service_tier")
 """Parameters that the SDK puts at the head of a body; the others follow in the order of the alphabet."""
+
+_OPENING: Final = frozenset({"response.created", "response.in_progress", "response.queued"})
+"""Events that only say that an answer is coming."""
 
 
 def lean(
@@ -100,7 +105,11 @@ class _Responses(AsyncResponses):
             "stream_cls": AsyncStream[Any],
         }
         response = await self._client.post("/responses", **arguments)
-        return _Events(response) if stream else _answer(response)
+        if not stream:
+            return _answer(response)
+        # A background response is to be known by its id as soon as it has one.
+        held = bool(body.get("previous_response_id")) and not body.get("background")
+        return _Events(response, held=held)
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -122,10 +131,15 @@ def _answer(response: httpx2.Response) -> responses.Response | str:
 
 
 class _Events:
-    """The events of a streamed answer, all of a network read at once; what upstream uses of an `AsyncStream`."""
+    """The events of a streamed answer, all of a network read at once; what upstream uses of an `AsyncStream`.
 
-    def __init__(self, response: httpx2.Response) -> None:
+    Those that only say that an answer is coming may be held back until it is sure that the server has what it is to
+    continue: upstream can start again as long as it has seen no event.
+    """
+
+    def __init__(self, response: httpx2.Response, *, held: bool) -> None:
         self.response = response
+        self._held = held
         translated = response.extensions.get(FRAMES)
         self._reads = _read(response) if translated is None else _parsed(translated())
         self._waiting: deque[Event] = deque()
@@ -134,8 +148,16 @@ class _Events:
         return self
 
     async def __anext__(self) -> responses.ResponseStreamEvent:
-        while not self._waiting:
-            await self._receive()
+        while not self._waiting or (self._held and all(map(_opens, self._waiting))):
+            try:
+                await self._receive()
+            except StopAsyncIteration:
+                if not self._waiting:
+                    raise
+                break
+        if self._held:
+            self._held = False
+            self._check_lost()
         return read_event(self._waiting.popleft(), self.response.request)
 
     async def _receive(self) -> None:
@@ -148,6 +170,13 @@ class _Events:
             raise APITimeoutError(request=self.response.request) from error
         except httpx2.RequestError as error:
             raise APIConnectionError(request=self.response.request) from error
+
+    def _check_lost(self) -> None:
+        event = next((event for event in self._waiting if not _opens(event)), {})
+        lost = read_failure(200, event)
+        if event.get("type") in {"error", "response.failed"} and lost.lost_response:
+            body = {"code": lost.code, "message": lost.message, "param": lost.param}
+            raise APIError(lost.message, request=self.response.request, body=body)
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -163,6 +192,10 @@ class _Events:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _opens(event: Event) -> bool:
+    return event.get("type") in _OPENING
 
 
 async def _read(response: httpx2.Response) -> AsyncIterator[list[Event]]:

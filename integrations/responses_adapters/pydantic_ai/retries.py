@@ -105,7 +105,9 @@ def advised(
 def says_lost(error: ModelAPIError) -> bool:
     """Whether the server says that it has not got the response to continue."""
     status = error.status_code if isinstance(error, ModelHTTPError) else 200
-    failure = read_failure(status, error.body)
+    # What an answer or a stream that began well says of its failure has no body.
+    said = error.body or {"code": error.provider_error_code, "message": error.message}
+    failure = read_failure(status, said)
     bare_not_found = status == 404 and "model" not in f"{failure.code} {failure.message}".lower()
     return failure.lost_response or bare_not_found
 
