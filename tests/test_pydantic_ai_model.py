@@ -458,6 +458,47 @@ async def test_a_smaller_count_proves_nothing_where_something_else_explains_it(
     assert len(responses_backend.requests) == 2
 
 
+FULL = USAGES["full"]
+
+
+@both_ways
+async def test_thoughts_that_are_neither_shown_nor_told_apart_prove_nothing(
+    responses_backend: Backend, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        USAGES, "full", lambda read, written, *rest: FULL(read, written + 400, *rest)
+    )
+    agent = Agent(on_fake())
+    responses_backend.reply("Yes.")
+    history = (await ask(agent, "Is R0 free?", None)).all_messages()
+    responses_backend.reply("Yes, too.")
+    result = await ask(agent, "And R1?", history)
+    assert await _output(result) == "Yes, too."
+    assert len(responses_backend.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "less", "requests"), [("gpt-5", 300, 2), ("gpt-4.1", 8, 2), ("gpt-4.1", 300, 3)]
+)
+async def test_a_smaller_count_proves_something_of_the_same_model_only(
+    responses_backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    less: int,
+    requests: int,
+) -> None:
+    responses_backend.reply("Yes.")
+    first = (await Agent(on_fake()).run(LONG)).all_messages()
+    usage = first[-1].usage  # type: ignore[union-attr]
+    counted = usage.input_tokens + usage.output_tokens - less
+    monkeypatch.setitem(USAGES, "full", lambda _, *rest: FULL(counted, *rest))
+    for _ in range(requests - 1):
+        responses_backend.reply("Yes, too.")
+    model = ResponsesModel(name, server="openai", base_url="https://fake.test/v1", api_key="k")
+    await Agent(model).run("And R1?", message_history=first)
+    assert len(responses_backend.requests) == requests
+
+
 @both_ways
 async def test_a_lost_seed_is_an_error_because_nothing_here_could_replace_it(
     responses_backend: Backend, ask: Ask

@@ -14,7 +14,9 @@ __all__ = [
     "Memory",
     "Verdict",
     "expect",
+    "hides_thoughts",
     "is_comparable",
+    "is_shrunk",
     "judge",
     "usage_tokens",
 ]
@@ -118,14 +120,29 @@ def expect(
     counted, answered = anchor.get("input_tokens"), anchor.get("output_tokens")
     if not isinstance(counted, int) or not isinstance(answered, int) or counted <= 0:
         return None
-    if _DENSEST * answered > len(entries[plan.start - 1].fingerprint) + _MESSAGE_OVERHEAD:
-        return None  # more was written than is to be seen: thoughts that nobody counted apart
+    if hides_thoughts(answered, len(entries[plan.start - 1].fingerprint)):
+        return None
     sizes = [min(len(entry.fingerprint), _MESSAGE_CAP) for entry in entries]
     before = overhead + sum(sizes[: plan.start - 1])
     rate = counted / max(before, 1)
     delta = rate * sum(sizes[plan.start :])
     least = counted + answered
     return Expectation(held=least + delta, lost=rate * overhead + delta, least=least)
+
+
+def hides_thoughts(answered: int, shown: int) -> bool:
+    """Whether an answer has more tokens than what is to be seen of it: thoughts that nobody counted apart.
+
+    Args:
+        answered: Its output tokens.
+        shown: Bytes of it.
+    """
+    return _DENSEST * answered > shown + _MESSAGE_OVERHEAD
+
+
+def is_shrunk(counted: float, least: float) -> bool:
+    """Whether an input has fewer tokens than what it is to continue had."""
+    return counted + _SLACK < least
 
 
 def judge(
@@ -155,7 +172,7 @@ def judge(
         return "unknown"
     counted = tokens[0]
     if not expectation.apart:
-        return "lost" if counted + _SLACK < expectation.least else "unknown"
+        return "lost" if is_shrunk(counted, expectation.least) else "unknown"
     third = (expectation.held - expectation.lost) / 3
     if counted <= expectation.lost + third:
         return "lost" if counted < expectation.least else "unknown"

@@ -25,7 +25,7 @@ from pydantic_ai.models import ModelRequestParameters
 
 from ..profiles import ServerProfile
 from ..protocol.dialect import FORGOTTEN
-from ..protocol.verdict import Expectation, Memory, judge
+from ..protocol.verdict import Expectation, Memory, hides_thoughts, is_shrunk, judge
 
 __all__ = ["SETUP", "Anchor", "expect_input", "setup_of", "weigh"]
 
@@ -61,8 +61,8 @@ class Anchor:
     ) -> Anchor | None:
         """The anchor, or `None` where its count cannot be compared with the next one.
 
-        With other tools or instructions nothing follows from the counts; nor with reasoning or what a tool of the
-        server found, which are counted once and may be gone from the next input.
+        With another model, other tools or instructions nothing follows from the counts; nor with reasoning, told or
+        hidden, or what a tool of the server found, which are counted once and may be gone from the next input.
         """
         details = answer.provider_details or {}
         kept = all(isinstance(part, TextPart | ToolCallPart) for part in answer.parts)
@@ -76,6 +76,8 @@ class Anchor:
         )
         usage = answer.usage
         if compacted or thought or usage.details.get("reasoning_tokens"):
+            return None
+        if hides_thoughts(usage.output_tokens, _shown(answer)):
             return None
         if details.get(SETUP) != setup or not usage.input_tokens:
             return None
@@ -122,7 +124,10 @@ def weigh(
     if anchor is None or continued is None or continued != anchor.answer.provider_response_id:
         return
     counted = response.usage.input_tokens if response.usage else None
-    if counted and counted < anchor.least:
+    usage = {"input_tokens": counted, "output_tokens": 0}
+    output = [{"type": item.type} for item in response.output or ()]
+    verdict = judge({"usage": usage, "output": output}, expected, server)
+    if counted and (verdict == "lost" or is_shrunk(counted, anchor.least)):
         memory.kind = "lost"
         raise _forgotten(
             model_name,
@@ -132,9 +137,7 @@ def weigh(
         )
     if expected is None:
         return
-    usage = {"input_tokens": counted, "output_tokens": 0}
-    output = [{"type": item.type} for item in response.output or ()]
-    if judge({"usage": usage, "output": output}, expected, server) == "held":
+    if verdict == "held":
         memory.kind = "held"
         return
     memory.undecided += 1
@@ -144,9 +147,9 @@ def weigh(
     )
 
 
-def setup_of(parameters: ModelRequestParameters) -> str:
-    """Digest of instructions, tools and output format."""
-    return hashlib.sha256(repr(parameters).encode()).hexdigest()[:16]
+def setup_of(model_name: str, parameters: ModelRequestParameters) -> str:
+    """Digest of the model, instructions, tools and output format."""
+    return hashlib.sha256(repr((model_name, parameters)).encode()).hexdigest()[:16]
 
 
 def _forgotten(model_name: str, message: str) -> ModelAPIError:
@@ -162,6 +165,16 @@ def _size(message: ModelMessage) -> int:
         for each in said
     )
     return min(size, _MESSAGE_CAP)
+
+
+def _shown(answer: ModelResponse) -> int:
+    """Bytes that are to be seen of an answer, the names and ids of its calls included."""
+    names = (
+        part.tool_name + part.tool_call_id
+        for part in answer.parts
+        if isinstance(part, ToolCallPart)
+    )
+    return _size(answer) + len("".join(names))
 
 
 def _shows(message: ModelMessage) -> bool:

@@ -30,6 +30,7 @@ class Call:
     """State of the copy of a model that serves one call.
 
     Attributes:
+        model_name: The model that is asked.
         given: Settings of the model and of the call.
         as_stock: Only the caller decides.
         job: The background response that is waited for; then nothing new is asked.
@@ -45,6 +46,7 @@ class Call:
         continued: The response that the last request named.
     """
 
+    model_name: str
     given: Mapping[str, Any]
     as_stock: bool = False
     job: ModelResponse | None = None
@@ -85,7 +87,7 @@ class Call:
         self.continues = chain_of(self.given, server, memory, as_stock=self.as_stock)
         chaining = self.given.get("responses_chaining", "auto")
         if self.continues == "auto" and not self.as_stock and chaining != "always":
-            self.setup = setup_of(parameters)
+            self.setup = setup_of(self.model_name, parameters)
             if last is not None:
                 self.anchor = Anchor.of(last, messages, self.setup, self.given)
         if self.job is not None or self.continues is None:
@@ -159,7 +161,6 @@ class Call:
     def keyed(
         self,
         given: ModelSettings | None,
-        model_name: str,
         messages: Sequence[ModelMessage],
         parameters: ModelRequestParameters,
         server: ServerProfile,
@@ -173,7 +174,7 @@ class Call:
             return given
         name = None
         if server.honours_idempotency_key and (self.continues != "auto" or self.replays):
-            name = name_request(model_name, messages, self.given, parameters)
+            name = name_request(self.model_name, messages, self.given, parameters)
         key = {"Idempotency-Key": new_key(name), **self.given.get("extra_headers", {})}
         return cast("ModelSettings", {**(given or {}), "extra_headers": key})
 

@@ -44,7 +44,7 @@ def name_request(
         for message in messages
     ]
     asked = {name: settings[name] for name in sorted(settings.keys() - _UNSENT)}
-    facts = (run_id, model_name, asked, setup_of(parameters), said)
+    facts = (run_id, asked, setup_of(model_name, parameters), said)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 

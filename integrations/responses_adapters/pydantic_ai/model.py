@@ -264,7 +264,7 @@ class ResponsesModel(OpenAIResponsesModel):
         call = self._prepared(messages, given, parameters)
         model = copy.copy(self)
         model._call = call
-        keyed = partial(call.keyed, given, self.model_name, messages, parameters, self.server)
+        keyed = partial(call.keyed, given, messages, parameters, self.server)
         settings = keyed()
         attempt = 0
         while True:
@@ -339,7 +339,9 @@ class ResponsesModel(OpenAIResponsesModel):
     ) -> Call:
         """What a call with these settings is to do."""
         call = Call(
-            given=dict(merge_model_settings(self.settings, given) or {}), as_stock=self._as_stock
+            model_name=self.model_name,
+            given=dict(merge_model_settings(self.settings, given) or {}),
+            as_stock=self._as_stock,
         )
         check_names(call.given)
         refuse_unsupported(call.given, self.server)
