@@ -527,6 +527,50 @@ async def test_a_seed_lost_together_with_what_was_built_on_it_is_an_error(
 
 
 @both_ways
+async def test_a_seed_is_repeated_under_the_replay_of_an_edited_history(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    responses_backend.reply("Hi.")
+    seed = (await Agent(on_fake()).run("Hello")).all_messages()[-1].provider_response_id
+    agent = Agent(on_fake(settings={"openai_previous_response_id": seed}))
+    responses_backend.reply("Yes.")
+    history = (await ask(agent, "The secret is 42.", None)).all_messages()
+    history[0] = ModelRequest(parts=[UserPromptPart("The secret is gone.")])
+    responses_backend.reply("No.")
+    await ask(agent, "Which secret?", history)
+    sent = [request.previous_response_id for request in responses_backend.requests]
+    assert sent == [None, seed, seed]
+    said = ["Hello", "Hi.", "The secret is gone.", "Yes.", "Which secret?"]
+    assert responses_backend.contexts[-1].texts == said
+
+
+@both_ways
+async def test_an_id_from_the_history_is_no_seed_and_replaced_when_it_is_lost(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    responses_backend.reply("Hi.")
+    history = (await ask(Agent(on_fake()), "Hello", None)).all_messages()
+    named = {"openai_previous_response_id": history[-1].provider_response_id}
+    responses_backend.forget()
+    responses_backend.reply("Yes.")
+    await ask(Agent(on_fake(settings=named)), "Still there?", history)
+    assert responses_backend.contexts[-1].texts == ["Hello", "Hi.", "Still there?"]
+
+
+@both_ways
+async def test_an_id_from_the_history_is_left_out_where_everything_is_sent(
+    responses_backend: Backend, ask: Ask
+) -> None:
+    server = ServerProfile(name="house", state="server", keeps_tool_items=False)
+    script_turn(responses_backend, 0)
+    history = (await ask(agent_on(on_fake(server)), "Is R0 free?", None)).all_messages()
+    named = {"openai_previous_response_id": history[-1].provider_response_id}
+    script_turn(responses_backend, 1)
+    await ask(agent_on(on_fake(server, settings=named)), "Is R1 free?", history)
+    assert kinds(responses_backend.contexts[-1]) == whole(2)
+
+
+@both_ways
 async def test_an_unstored_response_is_never_continued_although_the_server_says_so_only_in_its_echo(
     responses_backend: Backend, ask: Ask
 ) -> None:

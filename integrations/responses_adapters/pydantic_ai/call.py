@@ -66,6 +66,11 @@ class Call:
         """Whether the next request may name a response to continue."""
         return self.continues is not None and not self.replays
 
+    @property
+    def is_seeded(self) -> bool:
+        """Whether it continues a response of which nothing else is known."""
+        return not self.as_stock and self.continues not in {None, "auto"}
+
     def plan(
         self,
         messages: list[ModelMessage],
@@ -84,7 +89,10 @@ class Call:
             server: The server.
             memory: What is known of it beyond that.
         """
-        self.continues = chain_of(self.given, server, memory, as_stock=self.as_stock)
+        given = self.given
+        if not self.as_stock and _holds(messages, given.get(CHAIN)):
+            given = {**given, CHAIN: "auto"}  # not a seed: the history has all that it stands for
+        self.continues = chain_of(given, server, memory, as_stock=self.as_stock)
         chaining = self.given.get("responses_chaining", "auto")
         if self.continues == "auto" and not self.as_stock and chaining != "always":
             self.setup = setup_of(self.model_name, parameters)
@@ -181,3 +189,10 @@ class Call:
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of what is sent."""
         self.continued = body.get("previous_response_id")
+
+
+def _holds(messages: Sequence[ModelMessage], response_id: str | None) -> bool:
+    return response_id is not None and any(
+        isinstance(message, ModelResponse) and message.provider_response_id == response_id
+        for message in messages
+    )

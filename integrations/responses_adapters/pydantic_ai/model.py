@@ -157,7 +157,11 @@ class ResponsesModel(OpenAIResponsesModel):
         """Settle the settings for this server: whether to chain, and what goes into the body."""
         prepared, parameters = super().prepare_request(model_settings, model_request_parameters)
         settings = cast("ResponsesModelSettings", dict(prepared or {}))
-        chain = chain_of(settings, self.server, self._memory, as_stock=self._as_stock)
+        chain = (
+            chain_of(settings, self.server, self._memory, as_stock=self._as_stock)
+            if self._call is None
+            else self._call.continues
+        )
         settings.pop(CHAIN, None)
         if chain is not None:
             settings[CHAIN] = chain
@@ -359,13 +363,18 @@ class ResponsesModel(OpenAIResponsesModel):
         elif self._pays_once:
             usual = getattr(client, "max_retries", DEFAULT_MAX_RETRIES)
             call.retries = call.given.get("max_retries", usual)
+        last = self._last_answer(asked)
         call.plan(
             asked,
             parameters,
-            last=self._last_answer(asked),
+            last=last,
             server=self.server,
             memory=self._memory,
         )
+        if call.is_seeded and last is not None:
+            before = asked[: next(i for i, message in enumerate(asked) if message is last)]
+            # Upstream sends a changed history in full, but without its seed.
+            call.replays |= not self._history_known_unchanged(last, before)
         return call
 
     def _last_answer(self, messages: Sequence[ModelMessage]) -> ModelResponse | None:
