@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, PromptedOutput
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, ModelServerError, UserError
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.models.test import TestModel
 
 from responses_adapters import BackgroundTimeoutError, ServerProfile
 from responses_adapters.profiles import SERVERS as PROFILES
@@ -630,6 +631,29 @@ async def test_a2_instructions_that_were_taken_away_are_not_inherited() -> None:
     await run(agent_on(backend), "Hello again", history)
     assert backend.contexts[-1].instructions is None
     assert backend.contexts[-1].texts == ["Hello", "Ahoy.", "Hello again"]
+
+
+async def test_a2_nor_after_an_answer_of_another_model() -> None:
+    backend = Backend("aleph-alpha")
+    backend.reply("Arr.")
+    _, history = await run(agent_on(backend, instructions="Talk like a pirate."), "Hello")
+    elsewhere: Agent[None, str] = Agent(TestModel(custom_output_text="Fine."))
+    _, history = await run(elsewhere, "How are you?", history)
+    backend.reply("Hi.")
+    await run(agent_on(backend), "Still there?", history)
+    said = ["Hello", "Arr.", "How are you?", "Fine.", "Still there?"]
+    assert (backend.contexts[-1].instructions, backend.contexts[-1].texts) == (None, said)
+
+
+async def test_a2_nor_those_that_asked_for_an_object() -> None:
+    backend = Backend("aleph-alpha")
+    backend.reply('{"name": "Birch"}')
+    asked: Any = Agent(model_on(backend), output_type=PromptedOutput(Room))
+    history = (await asked.run("Which room?")).all_messages()
+    backend.reply("Birch.")
+    await run(agent_on(backend), "In words?", history)
+    said = ["Which room?", '{"name": "Birch"}', "In words?"]
+    assert (backend.contexts[-1].instructions, backend.contexts[-1].texts) == (None, said)
 
 
 @both_ways

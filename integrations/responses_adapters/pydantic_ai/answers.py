@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from openai.types import responses
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import ModelMessage, ModelRequest
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.models import ModelRequestParameters
 
 from ..protocol.dialect import EXTENSION, ITEM_TYPES, RUNNING, Reader
 
 __all__ = [
+    "INSTRUCTED",
     "READER",
     "check_usable",
+    "had_instructions",
     "kept_details",
-    "lost_instructions",
+    "sends_instructions",
 ]
+
+INSTRUCTED: Final = "instructed"
+"""Key of the details of a response that was asked for with instructions, where the next one would inherit them."""
 
 _REQUESTS: Final = frozenset(
     {
@@ -83,7 +90,20 @@ def check_usable(
             )
 
 
-def lost_instructions(messages: list[ModelMessage]) -> bool:
-    """Whether the last request has no instructions although the one before had: a chained turn would inherit them."""
-    requests = [message for message in messages if isinstance(message, ModelRequest)]
-    return len(requests) > 1 and not requests[-1].instructions and bool(requests[-2].instructions)
+def sends_instructions(
+    messages: Sequence[ModelMessage], parameters: ModelRequestParameters
+) -> bool:
+    """Whether a request says how to answer; prompted output does that in words."""
+    own = bool(messages) and isinstance(messages[-1], ModelRequest) and messages[-1].instructions
+    return bool(parameters.instruction_parts or own or parameters.output_mode == "prompted")
+
+
+def had_instructions(answer: ModelResponse, messages: Sequence[ModelMessage]) -> bool:
+    """Whether a response was asked for with instructions, which a server may go on with."""
+    if (answer.provider_details or {}).get(INSTRUCTED):
+        return True
+    return any(
+        isinstance(asked, ModelRequest) and bool(asked.instructions)
+        for asked, message in pairwise(messages)
+        if message is answer
+    )

@@ -17,7 +17,7 @@ from ..profiles import ServerProfile
 from ..protocol.request import may_stream
 from ..protocol.verdict import Expectation, Memory
 from .amnesia import Anchor, expect_input, setup_of
-from .answers import lost_instructions
+from .answers import had_instructions, sends_instructions
 from .keys import name_request, new_key
 from .retries import is_refusal, says_lost
 from .settings import CHAIN, chain_of
@@ -36,6 +36,7 @@ class Call:
         job: The background response that is waited for; then nothing new is asked.
         wait: Since when, how often and until when it is asked for.
         overdue: It is asked for one last time.
+        instructs: It says how to answer.
         continues: What it is to continue: the id of a response, `"auto"`, or nothing.
         replays: Nothing in the history counts as kept by the server.
         setup: Digest of what is asked beside the messages.
@@ -52,6 +53,7 @@ class Call:
     job: ModelResponse | None = None
     wait: Mapping[str, Any] = field(default_factory=dict)
     overdue: bool = False
+    instructs: bool = False
     continues: str | None = None
     replays: bool = False
     setup: str | None = None
@@ -93,6 +95,7 @@ class Call:
         if not self.as_stock and _holds(messages, given.get(CHAIN)):
             given = {**given, CHAIN: "auto"}  # not a seed: the history has all that it stands for
         self.continues = chain_of(given, server, memory, as_stock=self.as_stock)
+        self.instructs = sends_instructions(messages, parameters)
         chaining = self.given.get("responses_chaining", "auto")
         if self.continues == "auto" and not self.as_stock and chaining != "always":
             self.setup = setup_of(self.model_name, parameters)
@@ -107,7 +110,12 @@ class Call:
         gaps = not server.keeps_tool_items and any(
             isinstance(part, ToolCallPart) for message in messages for part in message.parts
         )
-        gaps |= server.inherits_instructions and lost_instructions(messages)
+        gaps |= (
+            server.inherits_instructions
+            and last is not None
+            and not self.instructs
+            and had_instructions(last, messages)
+        )
         unproven = server.state == "unknown" and memory.kind == "unknown"
         asked_for = self.as_stock or chaining == "always" or self.given.get(CHAIN) is not None
         if unproven and not asked_for and not unstored and not gaps:
@@ -189,6 +197,7 @@ class Call:
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of what is sent."""
         self.continued = body.get("previous_response_id")
+        self.instructs |= bool(body.get("instructions"))
 
 
 def _holds(messages: Sequence[ModelMessage], response_id: str | None) -> bool:

@@ -31,7 +31,7 @@ from ..protocol.dialect import RUNNING
 from ..protocol.http_clients import Http
 from ..protocol.verdict import Memory
 from .amnesia import SETUP, weigh
-from .answers import check_usable, kept_details
+from .answers import INSTRUCTED, check_usable, kept_details
 from .background import check_in_time, from_the_start, put_off, running_job, timed_out, wait_of
 from .call import Call
 from .client import lean
@@ -333,6 +333,8 @@ class ResponsesModel(OpenAIResponsesModel):
             details |= call.wait
         if call.setup:
             details[SETUP] = call.setup
+        if call.instructs and self.server.inherits_instructions:
+            details[INSTRUCTED] = True
         return details or None
 
     def _prepared(
