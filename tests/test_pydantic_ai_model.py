@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelHTTPError,
+    UsageLimitExceeded,
+    UserError,
+)
 from pydantic_ai.messages import (
     AgentStreamEvent,
     ImageUrl,
@@ -17,6 +22,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.usage import UsageLimits
 
 from responses_adapters import ChainLostError, ServerProfile
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings
@@ -665,3 +671,61 @@ async def test_a_stock_provider_of_another_server_gets_that_server_s_treatment()
 def test_provider_excludes_what_it_already_holds(option: dict[str, str]) -> None:
     with pytest.raises(UserError, match=f"leave out {next(iter(option))}="):
         ResponsesModel("m", provider=OpenAIProvider(api_key="k"), **option)  # type: ignore[arg-type]
+
+
+COUNTED = UsageLimits(count_tokens_before_request=True, input_tokens_limit=100)
+
+
+@pytest.mark.parametrize("tool", [False, True])
+async def test_counting_tells_what_a_request_costs_that_may_have_to_be_a_replay(
+    responses_backend: Backend, tool: bool
+) -> None:
+    house = ServerProfile(name="house", state="server", keeps_tool_items=False)
+    agent = agent_on(on_fake(house if tool else None))
+    responses_backend.ignore_previous_id()
+    if tool:
+        responses_backend.call_tool("check_room", room="R0")
+    responses_backend.reply("Yes.")
+    history = (await agent.run(LONG)).all_messages()
+    sent = len(responses_backend.creates)
+    with pytest.raises(UsageLimitExceeded):
+        await agent.run("And?", message_history=history, usage_limits=COUNTED)
+    assert responses_backend.requests[-1].previous_response_id is None
+    assert len(responses_backend.creates) == sent
+
+
+async def test_counting_goes_along_the_chain_and_past_a_lost_response(
+    responses_backend: Backend,
+) -> None:
+    agent = Agent(on_fake())
+    responses_backend.reply("One.")
+    history = (await agent.run("Hi")).all_messages()
+    responses_backend.reply("Two.")
+    history = (
+        await agent.run("And?", message_history=history, usage_limits=COUNTED)
+    ).all_messages()
+    responses_backend.forget()
+    responses_backend.reply("Three.")
+    await agent.run("And?", message_history=history, usage_limits=COUNTED)
+    sent = [
+        (request.path.rpartition("/")[2], request.previous_response_id is not None)
+        for request in responses_backend.requests[1:]
+    ]
+    count = "input_tokens"
+    assert sent == [
+        (count, True),
+        ("responses", True),
+        (count, True),
+        (count, False),
+        ("responses", True),
+        ("responses", False),
+    ]
+
+
+async def test_a_server_that_does_not_count_is_not_taken_for_one_that_lost_a_seed(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.fail(404, "Not Found", endpoint="count")
+    agent = Agent(on_fake(settings={"openai_previous_response_id": "resp_elsewhere"}))
+    with pytest.raises(ModelHTTPError):
+        await agent.run("And?", usage_limits=COUNTED)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from openai import AsyncOpenAI
+from openai.types import responses
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import ModelRequestParameters
@@ -14,10 +15,17 @@ from pydantic_ai.settings import ModelSettings
 
 from ..errors import ChainLostError
 from ..profiles import ServerProfile
+from ..protocol.dialect import RUNNING
 from ..protocol.request import may_stream
 from ..protocol.verdict import Expectation, Memory
-from .amnesia import Anchor, expect_input, setup_of
-from .answers import had_instructions, sends_instructions
+from .amnesia import SETUP, Anchor, expect_input, setup_of, weigh
+from .answers import (
+    INSTRUCTED,
+    check_usable,
+    had_instructions,
+    kept_details,
+    sends_instructions,
+)
 from .keys import name_request, new_key
 from .retries import is_refusal, says_lost
 from .settings import CHAIN, chain_of
@@ -193,6 +201,29 @@ class Call:
             name = name_request(self.model_name, messages, self.given, parameters)
         key = {"Idempotency-Key": new_key(name), **self.given.get("extra_headers", {})}
         return cast("ModelSettings", {**(given or {}), "extra_headers": key})
+
+    def kept_of(
+        self, response: responses.Response, server: ServerProfile, memory: Memory
+    ) -> dict[str, Any]:
+        """What is kept of an answer beside its message; an error where it must not be taken for one."""
+        check_usable(response, self.model_name, self.given, server.name)
+        weigh(
+            response,
+            self.anchor,
+            memory,
+            continued=self.continued or response.previous_response_id,
+            expected=self.expected,
+            server=server,
+            model_name=self.model_name,
+        )
+        details = kept_details(response)
+        if response.status in RUNNING and response.background:
+            details |= self.wait
+        if self.setup:
+            details[SETUP] = self.setup
+        if self.instructs and server.inherits_instructions:
+            details[INSTRUCTED] = True
+        return details
 
     def note(self, body: Mapping[str, Any]) -> None:
         """Take note of what is sent."""

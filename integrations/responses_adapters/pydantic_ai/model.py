@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar, cast
 
@@ -14,7 +14,7 @@ from openai import DEFAULT_MAX_RETRIES, AsyncOpenAI
 from openai.types import responses
 from openai.types.websocket_connection_options import WebSocketConnectionOptions
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import ModelAPIError, UserError
+from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import (
     CompletedStreamedResponse,
@@ -23,19 +23,23 @@ from pydantic_ai.models import (
 )
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.profiles import ModelProfileSpec
-from pydantic_ai.providers import Provider, infer_provider
+from pydantic_ai.providers import Provider
 from pydantic_ai.settings import ModelSettings, merge_model_settings
+from pydantic_ai.usage import RequestUsage
 
 from ..profiles import ServerProfile
-from ..protocol.dialect import RUNNING
 from ..protocol.http_clients import Http
 from ..protocol.verdict import Memory
-from .amnesia import SETUP, weigh
-from .answers import INSTRUCTED, check_usable, kept_details
 from .background import check_in_time, from_the_start, put_off, running_job, timed_out, wait_of
 from .call import Call
 from .client import lean
-from .provider import ResponsesProvider, server_of, translated, with_server_facts
+from .provider import (
+    ResponsesProvider,
+    provider_for,
+    server_of,
+    translated,
+    with_server_facts,
+)
 from .retries import advised, is_failed_poll, retry_delay
 from .settings import (
     CHAIN,
@@ -94,28 +98,14 @@ class ResponsesModel(OpenAIResponsesModel):
         history_digest_key: bytes | None = None,
         websocket_connection_options: WebSocketConnectionOptions | None = None,
     ) -> None:
-        own = {
-            "server": server,
-            "base_url": base_url,
-            "api_key": api_key,
-            "http": http,
-            "http_client": http_client,
-        }
-        if provider is None:
-            provider = ResponsesProvider(
-                server,
-                base_url=base_url,
-                api_key=api_key,
-                http=http or "httpx",
-                http_client=http_client,
-            )
-        elif given := [name for name, value in own.items() if value is not None]:
-            raise UserError(
-                f"provider= already holds the address, key and client: leave out {', '.join(f'{name}=' for name in given)},"
-                " or pass them to ResponsesProvider(...) and that as provider="
-            )
-        elif isinstance(provider, str):
-            provider = cast("Provider[AsyncOpenAI]", infer_provider(provider))
+        provider = provider_for(
+            provider,
+            server=server,
+            base_url=base_url,
+            api_key=api_key,
+            http=http,
+            http_client=http_client,
+        )
         self.server: ServerProfile = server_of(provider)
         # A provider brought along for OpenAI itself means: the stock class's requests, byte for byte.
         self._as_stock = self.server.reference and not isinstance(provider, ResponsesProvider)
@@ -206,7 +196,9 @@ class ResponsesModel(OpenAIResponsesModel):
         """
 
         async def ask(model: Self, _: Call, settings: ModelSettings | None) -> ModelResponse:
-            return await model._stock_request(messages, settings, model_request_parameters)
+            return await OpenAIResponsesModel.request(
+                model, messages, settings, model_request_parameters
+            )
 
         return await self._until_answered(messages, model_settings, model_request_parameters, ask)
 
@@ -232,10 +224,14 @@ class ResponsesModel(OpenAIResponsesModel):
                 model: Self, call: Call, settings: ModelSettings | None
             ) -> StreamedResponse | ModelResponse:
                 if call.in_one_piece(self.server):
-                    return await model._stock_request(messages, settings, model_request_parameters)
+                    return await OpenAIResponsesModel.request(
+                        model, messages, settings, model_request_parameters
+                    )
                 history = from_the_start(messages, call.job)
                 stream = await stack.enter_async_context(
-                    model._stock_stream(history, settings, model_request_parameters, run_context)
+                    OpenAIResponsesModel.request_stream(
+                        model, history, settings, model_request_parameters, run_context
+                    )
                 )
                 if call.job is not None:
                     # A resumed stream need not open with the response; parts of another id would be added up.
@@ -253,6 +249,33 @@ class ResponsesModel(OpenAIResponsesModel):
                     replay_events=True,
                 )
             yield answer
+
+    async def count_tokens(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> RequestUsage:
+        """Count what a request with these messages would send, at the most.
+
+        Raises:
+            UserError: A setting is misspelt, or asks for what the server refuses.
+            ModelAPIError: As upstream, with a message that says what to do.
+        """
+        call = self._prepared(messages, model_settings, model_request_parameters)
+        # An answer that does not prove the server's memory is replaced by one to everything.
+        call.replays |= call.expected is not None
+        model = copy.copy(self)
+        model._call = call
+        asked = messages, model_settings, model_request_parameters
+        try:
+            return await OpenAIResponsesModel.count_tokens(model, *asked)
+        except ModelAPIError as error:
+            last = self._last_answer(messages)
+            if call.is_seeded or not call.may_replay(error, last, self.server, self._memory):
+                raise self._advised(error, call) from error.__cause__
+            call.replays = True
+            return await OpenAIResponsesModel.count_tokens(model, *asked)
 
     async def _until_answered(
         self,
@@ -294,48 +317,12 @@ class ResponsesModel(OpenAIResponsesModel):
             check_in_time(answer, call.job, self.server.name, self.base_url)
         return answer
 
-    def _stock_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-        run_context: RunContext[Any] | None,
-    ) -> AbstractAsyncContextManager[StreamedResponse]:
-        return super().request_stream(
-            messages, model_settings, model_request_parameters, run_context
-        )
-
-    async def _stock_request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        return await super().request(messages, model_settings, model_request_parameters)
-
     def _process_provider_details(self, response: responses.Response) -> dict[str, Any] | None:
         """Keep what has no place in the message; refuse what must not be taken for an answer."""
         call = self._call
         if self._as_stock or call is None:
             return None
-        check_usable(response, self.model_name, call.given, self.server.name)
-        weigh(
-            response,
-            call.anchor,
-            self._memory,
-            continued=call.continued or response.previous_response_id,
-            expected=call.expected,
-            server=self.server,
-            model_name=self.model_name,
-        )
-        details = kept_details(response)
-        if response.status in RUNNING and response.background:
-            details |= call.wait
-        if call.setup:
-            details[SETUP] = call.setup
-        if call.instructs and self.server.inherits_instructions:
-            details[INSTRUCTED] = True
-        return details or None
+        return call.kept_of(response, self.server, self._memory) or None
 
     def _prepared(
         self,

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import httpx2
 from openai import AsyncOpenAI, omit
 from opentelemetry.trace import get_current_span
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import get_user_agent
 from pydantic_ai.profiles import ModelProfile, merge_profile
 from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -32,7 +34,7 @@ from ..protocol.transport import (
 )
 from .answers import READER
 
-__all__ = ["ResponsesProvider", "server_of", "translated", "with_server_facts"]
+__all__ = ["ResponsesProvider", "provider_for", "server_of", "translated", "with_server_facts"]
 
 _TIMEOUT: Final = httpx2.Timeout(600, connect=5)
 _LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
@@ -151,6 +153,45 @@ class ResponsesProvider(OpenAICompatibleProvider):
         if self._pool is not None and self._users == 0:
             await self._pool.aclose()
         return handled
+
+
+def provider_for(
+    provider: Provider[AsyncOpenAI] | str | None,
+    *,
+    server: str | ServerProfile | None,
+    base_url: str | None,
+    api_key: str | None,
+    http: Http | None,
+    http_client: httpx2.AsyncClient | None,
+) -> Provider[AsyncOpenAI]:
+    """The provider that was given, by itself or by its name, or one of ours made of the other arguments.
+
+    Raises:
+        UserError: Both were given.
+    """
+    if provider is None:
+        return ResponsesProvider(
+            server,
+            base_url=base_url,
+            api_key=api_key,
+            http=http or "httpx",
+            http_client=http_client,
+        )
+    own = {
+        "server": server,
+        "base_url": base_url,
+        "api_key": api_key,
+        "http": http,
+        "http_client": http_client,
+    }
+    if given := [f"{name}=" for name, value in own.items() if value is not None]:
+        raise UserError(
+            f"provider= already holds the address, key and client: leave out {', '.join(given)},"
+            " or pass them to ResponsesProvider(...) and that as provider="
+        )
+    if isinstance(provider, str):
+        return cast("Provider[AsyncOpenAI]", infer_provider(provider))
+    return provider
 
 
 def server_of(provider: object) -> ServerProfile:
