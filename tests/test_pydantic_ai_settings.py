@@ -10,6 +10,7 @@ import pytest
 from openai.types.responses import response_create_params as create_params
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelAPIError, UserError
+from pydantic_ai.models.openrouter import OpenRouterModelSettings
 
 from responses_adapters import ChainLostError, UnsupportedByServerError
 from responses_adapters.pydantic_ai import ResponsesModel, ResponsesModelSettings, ResponsesProvider
@@ -198,6 +199,54 @@ async def test_what_a_server_refuses_is_refused_here_with_the_alternative(
     with pytest.raises(UserError, match=advice) as caught:
         await Agent(on(server, **settings)).run("Hello")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("openai_trunkation", "openai_truncation"),
+        ("opnai_truncation", "openai_truncation"),
+        ("response_metadata", "responses_metadata"),
+        ("responses_anything", None),
+        ("temprature", "temperature"),
+        ("max_token", "max_tokens"),
+        ("paralel_tool_calls", "parallel_tool_calls"),
+    ],
+)
+async def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(
+    name: str, meant: str | None
+) -> None:
+    settings: Any = {name: 1}
+    with pytest.raises(UserError, match=f"{name!r} is not a setting") as caught:
+        await Agent(on("ollama")).run("Hello", model_settings=settings)
+    assert ("Did you mean" in str(caught.value)) == (meant is not None)
+    assert meant is None or meant in str(caught.value)
+
+
+async def test_the_settings_of_other_providers_pass(responses_backend: Backend) -> None:
+    others = [
+        *("xai_include_code_execution_output", "xai_previous_response_id", "xai_reasoning_effort"),
+        *("xai_top_logprobs", "google_service_tier", "anthropic_service_tier", "groq_user"),
+        *(name for name in get_type_hints(OpenRouterModelSettings) if "openrouter" in name),
+    ]
+    responses_backend.reply("Hi.")
+    settings: Any = dict.fromkeys(others)
+    assert (await Agent(on("ollama")).run("Hello", model_settings=settings)).output == "Hi."
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("responses_chaining", "'auto', 'always' or 'never'"),
+        ("responses_on_lost_state", "'replay' or 'raise'"),
+        ("responses_on_unmapped", "'keep' or 'raise'"),
+    ],
+)
+async def test_a_choice_that_is_none_is_refused_with_those_there_are(
+    name: str, choices: str
+) -> None:
+    with pytest.raises(UserError, match=f"{name}='nevr': use {choices}$"):
+        await Agent(on("ollama", **{name: "nevr"})).run("Hello")
 
 
 async def test_each_new_request_has_an_idempotency_key_of_its_own(

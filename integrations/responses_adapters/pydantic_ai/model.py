@@ -45,7 +45,7 @@ from .settings import (
     CHAIN,
     ResponsesModelSettings,
     chain_of,
-    check_names,
+    check_settings,
     move_to_body,
     refuse_unsupported,
 )
@@ -191,7 +191,7 @@ class ResponsesModel(OpenAIResponsesModel):
         Raises:
             ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
             BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
-            UserError: A setting is misspelt, or asks for what the server refuses.
+            UserError: A setting or its value is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
 
@@ -215,7 +215,7 @@ class ResponsesModel(OpenAIResponsesModel):
         Raises:
             ChainLostError: The response that the messages were to continue is gone, and they do not hold what it held.
             BackgroundTimeoutError: A background response has taken longer than `responses_poll_timeout`.
-            UserError: A setting is misspelt, or asks for what the server refuses.
+            UserError: A setting or its value is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
         async with AsyncExitStack() as stack:
@@ -259,7 +259,7 @@ class ResponsesModel(OpenAIResponsesModel):
         """Count what a request with these messages would send, at the most.
 
         Raises:
-            UserError: A setting is misspelt, or asks for what the server refuses.
+            UserError: A setting or its value is misspelt, or asks for what the server refuses.
             ModelAPIError: As upstream, with a message that says what to do.
         """
         call = self._prepared(messages, model_settings, model_request_parameters)
@@ -336,7 +336,7 @@ class ResponsesModel(OpenAIResponsesModel):
             given=dict(merge_model_settings(self.settings, given) or {}),
             as_stock=self._as_stock,
         )
-        check_names(call.given)
+        check_settings(call.given)
         refuse_unsupported(call.given, self.server)
         client = self.client
         if isinstance(client, AsyncOpenAI):  # a stand-in cannot be copied

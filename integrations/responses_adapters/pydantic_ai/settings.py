@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models.openai import OpenAIResponsesModelSettings
@@ -16,7 +16,7 @@ __all__ = [
     "CHAIN",
     "ResponsesModelSettings",
     "chain_of",
-    "check_names",
+    "check_settings",
     "move_to_body",
     "refuse_unsupported",
 ]
@@ -24,19 +24,23 @@ __all__ = [
 CHAIN: Final = "openai_previous_response_id"
 """Upstream's setting for what a request continues."""
 
+Chaining: TypeAlias = Literal["auto", "always", "never"]
+OnLostState: TypeAlias = Literal["replay", "raise"]
+OnUnmapped: TypeAlias = Literal["keep", "raise"]
+
 
 class ResponsesModelSettings(OpenAIResponsesModelSettings, total=False):
     """Everything `OpenAIResponsesModelSettings` takes, and the settings of this package, prefixed `responses_`."""
 
-    responses_chaining: Literal["auto", "always", "never"]
+    responses_chaining: Chaining
     """`"auto"` continues the last response where the server is known to keep it or has shown that it does,
     `"always"` without that knowledge, `"never"` sends everything on every request."""
 
-    responses_on_lost_state: Literal["replay", "raise"]
+    responses_on_lost_state: OnLostState
     """What to do when the server no longer has the response to continue: send the history in full, once
     (the default), or raise."""
 
-    responses_on_unmapped: Literal["keep", "raise"]
+    responses_on_unmapped: OnUnmapped
     """What to do with items that PydanticAI has no part for. They are always kept in
     `provider_details["unmapped_items"]`; by default those that ask the client to act (custom tool calls, approval
     requests) raise, `"raise"` makes every one an error, `"keep"` none."""
@@ -147,22 +151,37 @@ _INSTEAD: Final = {
     "store": "leave it out, or choose a server that need not store",
 }
 
+_CHOICES: Final = {
+    "responses_chaining": get_args(Chaining),
+    "responses_on_lost_state": get_args(OnLostState),
+    "responses_on_unmapped": get_args(OnUnmapped),
+}
+
 _KNOWN: Final = frozenset(ResponsesModelSettings.__annotations__)
+_PREFIXES: Final = frozenset(name.partition("_")[0] for name in _KNOWN)
 
 
-def check_names(settings: Mapping[str, Any]) -> None:
-    """Refuse a misspelt setting instead of ignoring it; settings of other providers pass.
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse a misspelt setting or choice instead of ignoring it; settings of other providers pass.
 
     Raises:
-        UserError: A name that only this model could know is unknown, or a name is nearly a known one.
+        UserError: A name that only this model could know is unknown, a name is nearly a known one, or a choice is none.
     """
-    for name in settings:
-        if name in _KNOWN:
-            continue
-        near = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
-        if near or name.startswith("responses_"):
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"{name!r} is not a setting of ResponsesModel.{hint}")
+    for name, value in settings.items():
+        if name not in _KNOWN:
+            _check_name(name)
+        elif name in _CHOICES and value not in _CHOICES[name]:
+            *first, last = map(repr, _CHOICES[name])
+            raise UserError(f"{name}={value!r}: use {', '.join(first)} or {last}")
+
+
+def _check_name(name: str) -> None:
+    # What differs in its first word is another provider's, such as `xai_top_logprobs`.
+    ours = difflib.get_close_matches(name.partition("_")[0], _PREFIXES, cutoff=0.7)
+    near = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85) if ours else []
+    if near or name.startswith("responses_"):
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"{name!r} is not a setting of ResponsesModel.{hint}")
 
 
 def refuse_unsupported(settings: Mapping[str, Any], server: ServerProfile) -> None:
