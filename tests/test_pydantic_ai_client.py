@@ -24,6 +24,7 @@ from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.usage import UsageLimits
 
+from responses_adapters.protocol.reading import Limits
 from responses_adapters.pydantic_ai import ResponsesModel
 from responses_adapters.pydantic_ai.client import lean
 from responses_adapters.testing import Backend
@@ -186,6 +187,22 @@ async def test_a_connection_that_breaks_amid_a_stream_is_the_sdk_s_error(error: 
     stock, ours = await told(client), await told(lean(client))
     assert ours == stock
     assert issubclass(ours[-1][0], openai.APIConnectionError)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"data: {broken\n\n", b"data: [1]\n\n", b"data: " + b"x" * Limits().frame]
+)
+async def test_a_stream_that_cannot_be_read_is_an_error_of_the_sdk_and_of_the_model(
+    raw: bytes,
+) -> None:
+    client = sdk(answers(raw, EVENTS))
+    [(kind, message, _)] = await told(lean(client))
+    assert kind is openai.APIError
+    with pytest.raises(ModelAPIError, match=re.escape(message)):
+        async with Agent(
+            ResponsesModel("m", provider=OpenAIProvider(openai_client=client))
+        ).run_stream("Hi") as result:
+            await result.get_output()
 
 
 async def test_what_is_sent_is_what_the_sdk_sends_byte_for_byte() -> None:

@@ -442,6 +442,20 @@ async def test_a_stream_that_forgot_ends_in_an_error_and_the_next_one_is_sent_ev
     assert len(responses_backend.contexts[-1]) == 5
 
 
+@pytest.mark.parametrize(("truncation", "requests"), [("auto", 2), ("disabled", 3)])
+async def test_forgetting_is_noticed_unless_the_server_may_truncate(
+    responses_backend: Backend, truncation: Any, requests: int
+) -> None:
+    agent = Agent(on_fake(settings=ResponsesModelSettings(openai_truncation=truncation)))
+    responses_backend.reply("Yes.")
+    history = (await agent.run(LONG)).all_messages()
+    responses_backend.ignore_previous_id(echo=True)
+    for _ in range(requests - 1):
+        responses_backend.reply("Yes, too.")
+    await agent.run("And R1?", message_history=history)
+    assert len(responses_backend.requests) == requests
+
+
 @pytest.mark.parametrize("why", ["other instructions", "reasoning", "truncation", "hosted tool"])
 @both_ways
 async def test_a_smaller_count_proves_nothing_where_something_else_explains_it(

@@ -32,9 +32,6 @@ __all__ = ["SETUP", "Anchor", "expect_input", "setup_of", "weigh"]
 SETUP: Final = "setup"
 """Key of the details that hold the digest of what a response was asked with beside the messages."""
 
-_SHRINKING: Final = ("openai_truncation", "openai_context_management")
-"""Settings with which a server may count less than it was sent."""
-
 _MESSAGE_CAP: Final = 20_000
 """Bytes of one message that count: an inlined image has far more bytes than tokens."""
 
@@ -68,7 +65,8 @@ class Anchor:
         kept = all(isinstance(part, TextPart | ToolCallPart) for part in answer.parts)
         if not kept or details.get("unmapped_items"):
             return None
-        compacted = any(settings.get(name) for name in _SHRINKING)
+        truncated = settings.get("openai_truncation") not in {None, "disabled"}
+        compacted = truncated or settings.get("openai_context_management")
         thought = any(
             isinstance(part, CompactionPart | ThinkingPart)
             for message in messages

@@ -27,7 +27,7 @@ from openai.resources.responses import AsyncResponses
 from openai.types import responses
 
 from ..protocol.failure import read_failure
-from ..protocol.sse import EventReader
+from ..protocol.sse import EventReader, FrameTooLargeError, MalformedFrameError
 from ..protocol.translation import Frame
 from ..protocol.transport import FRAMES
 from .construct import read_event, read_response
@@ -170,6 +170,8 @@ class _Events:
             raise APITimeoutError(request=self.response.request) from error
         except httpx2.RequestError as error:
             raise APIConnectionError(request=self.response.request) from error
+        except (FrameTooLargeError, MalformedFrameError) as error:
+            raise APIError(str(error), request=self.response.request, body=None) from error
 
     def _check_lost(self) -> None:
         event = next((event for event in self._waiting if not _opens(event)), {})
