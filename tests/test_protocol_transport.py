@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -252,6 +254,31 @@ def test_the_synchronous_pool_closes_and_opens_again() -> None:
         assert pool.handle_request(httpx2.Request("GET", URL)).status_code == 200
         pool.close()
     assert [client.is_closed for client in opened] == [True, True]
+
+
+def test_one_pool_serves_the_event_loops_of_many_threads() -> None:
+    server = Fixed({"id": "resp_1"})
+    pool = pool_transport(
+        make_async_client=lambda: httpx2.AsyncClient(transport=make_transport(server)),
+        library="httpx2",
+    )
+
+    async def ask() -> int:
+        response = await pool.handle_async_request(httpx2.Request("GET", URL))
+        await response.aclose()
+        return int(response.status_code)
+
+    def answers(_: int) -> list[int]:
+        return [asyncio.run(ask()) for _ in range(40)]
+
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(24) as threads:
+            found = [status for each in threads.map(answers, range(24)) for status in each]
+    finally:
+        sys.setswitchinterval(usual)
+    assert found == [200] * 960
 
 
 def test_a_client_of_the_caller_is_never_closed() -> None:

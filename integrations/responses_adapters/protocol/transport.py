@@ -7,6 +7,7 @@ Open Responses. Everything but the reading of bytes is pure and shared by both w
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -47,6 +48,10 @@ Variables: TypeAlias = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 Observer: TypeAlias = Callable[[Mapping[str, Any]], None]
 """Sees a request body."""
+
+
+_making: Final = threading.Lock()
+"""Each thread has event loops of its own, and all of them share a pool."""
 
 
 def dialect_transport(
@@ -148,9 +153,11 @@ class _Pool:
         self.clients: dict[asyncio.AbstractEventLoop, Held] = {}
 
     def handle_request(self, request: Any) -> Any:
-        if self._client is None:
-            self._client = self._make_client()
-        return self._client.send(request, stream=True, follow_redirects=False)
+        with _making:
+            if self._client is None:
+                self._client = self._make_client()
+            client = self._client
+        return client.send(request, stream=True, follow_redirects=False)
 
     async def handle_async_request(self, request: Any) -> Any:
         client = self._held(asyncio.get_running_loop()).client
@@ -162,17 +169,19 @@ class _Pool:
             self._client = None
 
     async def aclose(self) -> None:
-        held = self.clients.pop(asyncio.get_running_loop(), None)
+        with _making:
+            held = self.clients.pop(asyncio.get_running_loop(), None)
         if held is not None:
             await release(held)
 
     def _held(self, loop: asyncio.AbstractEventLoop) -> Held:
-        held = self.clients.get(loop)
-        if held is None or held.client.is_closed:
-            for ended in [known for known in self.clients if known.is_closed()]:
-                del self.clients[ended]
-            held = self.clients[loop] = hold(self._make_async_client())
-        return held
+        with _making:
+            held = self.clients.get(loop)
+            if held is None or held.client.is_closed:
+                for ended in [known for known in self.clients if known.is_closed()]:
+                    del self.clients[ended]
+                held = self.clients[loop] = hold(self._make_async_client())
+            return held
 
 
 class _Through:
