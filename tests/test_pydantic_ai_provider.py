@@ -7,7 +7,9 @@ import gc
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
+import httpx
 import httpx2
 import pytest
 from pydantic_ai import Agent
@@ -391,3 +393,30 @@ print(sorted({name.split(".")[0] for name in sys.modules} & {"langgraph", "langc
     assert out[0].startswith("MissingExtraError")
     assert "pip install 'responses-adapters[pydantic-ai]'" in out[0]
     assert out[1].strip() == "[]"
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_synchronous_client_is_refused_before_anything_is_sent(library: Any) -> None:
+    class Own(library.Client):  # type: ignore[misc]
+        pass
+
+    with (
+        Own() as client,
+        pytest.raises(ConfigurationError, match="has to be an AsyncClient") as caught,
+    ):
+        ResponsesModel("m", base_url="https://gw.test/v1", http_client=client)
+    assert readable(caught.value)
+
+
+def test_a_client_that_only_looks_like_one_is_taken() -> None:
+    class Traced:
+        """Hands everything on to a client."""
+
+        def __init__(self) -> None:
+            self.client = httpx2.AsyncClient(transport=make_transport(Backend()))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.client, name)
+
+    traced: Any = Traced()
+    assert ResponsesProvider(base_url="https://gw.test/v1", http_client=traced).client

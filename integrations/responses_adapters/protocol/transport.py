@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import openai
 
@@ -29,6 +29,7 @@ __all__ = [
     "Variables",
     "client_transport",
     "dialect_transport",
+    "is_synchronous",
     "library_of",
     "pool_transport",
 ]
@@ -126,6 +127,14 @@ def library_of(client: Any) -> Library:
     """The HTTP library of a client."""
     modules = {cls.__module__.partition(".")[0] for cls in type(client).__mro__}
     return "httpx2" if "httpx2" in modules else "httpx"
+
+
+def is_synchronous(client: Any) -> bool:
+    """Whether this is a client of either HTTP library that does not work with `await`."""
+    return any(
+        cls.__name__ == "Client" and cls.__module__.partition(".")[0] in get_args(Library)
+        for cls in type(client).__mro__
+    )
 
 
 @cache

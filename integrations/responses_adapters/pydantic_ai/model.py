@@ -80,7 +80,8 @@ class ResponsesModel(OpenAIResponsesModel):
     Raises:
         UserError: `provider=` together with `server=`, `base_url=`, `api_key=`, `http=` or `http_client=`.
         UnknownServerError: No server has that name.
-        ConfigurationError: The server has no public address and none was given, or it needs a key and has none.
+        ConfigurationError: The server has no public address and none was given, or it needs a key and has none;
+            `http_client` is synchronous.
     """
 
     def __init__(

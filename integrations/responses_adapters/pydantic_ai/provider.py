@@ -29,6 +29,7 @@ from ..protocol.transport import (
     Variables,
     client_transport,
     dialect_transport,
+    is_synchronous,
     library_of,
     pool_transport,
 )
@@ -64,7 +65,8 @@ class ResponsesProvider(OpenAICompatibleProvider):
 
     Raises:
         UnknownServerError: No server has that name.
-        ConfigurationError: The server has no public address and none was given, or it needs a key and has none.
+        ConfigurationError: The server has no public address and none was given, or it needs a key and has none;
+            `http_client` is synchronous.
         MissingExtraError: aiohttp is to send, and not installed.
     """
 
@@ -86,6 +88,10 @@ class ResponsesProvider(OpenAICompatibleProvider):
         if http_client is not None and http != "httpx":
             raise ConfigurationError(
                 f"http={http!r} says what to make a client of, and one was given already: leave out one of the two"
+            )
+        if is_synchronous(http_client):
+            raise ConfigurationError(
+                "http_client= has to be an AsyncClient: agents send asynchronously, run_sync() too"
             )
         open_client = partial(async_client, http, timeout=_TIMEOUT, limits=_LIMITS)
         self._pool = None if http_client else pool_transport(make_async_client=open_client)
