@@ -105,11 +105,12 @@ async def test_ten_tool_turns_over_a_socket_show_the_server_each_message_once(
         assert chained[-1]
 
 
+@pytest.mark.parametrize("settings", [{}, {"openai_previous_response_id": "auto"}])
 @both_ways
 async def test_a_server_that_keeps_nothing_is_sent_everything(
-    responses_backend: Backend, ask: Ask
+    responses_backend: Backend, ask: Ask, settings: Any
 ) -> None:
-    agent, history = agent_on(on_fake("ollama")), None
+    agent, history = agent_on(on_fake("ollama", settings=settings)), None
     for number in range(3):
         script_turn(responses_backend, number)
         history = (await ask(agent, f"Is R{number} free?", history)).all_messages()

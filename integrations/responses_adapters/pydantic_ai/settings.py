@@ -229,11 +229,10 @@ def chain_of(
         return seed
     chaining = settings.get("responses_chaining", "auto")
     refused = "previous_response_id" in server.refuses or settings.get("openai_store") is False
-    forgets = memory.kind == "lost" and chaining == "auto"
-    if refused or forgets or chaining == "never":
+    forgets = memory.kind == "lost" or (server.state == "replay" and not as_stock)
+    if refused or (forgets and chaining == "auto") or chaining == "never":
         return None if seed == "auto" else seed
-    keeps = server.state != "replay" and not as_stock
-    wanted = chaining == "always" or (chaining == "auto" and keeps)
+    wanted = chaining == "always" or not as_stock
     return "auto" if seed is None and wanted else seed
 
 
