@@ -330,6 +330,12 @@ async def test_a_refused_key_names_its_variable(responses_backend: Backend) -> N
     assert "wrong" not in readable(caught.value)
 
 
+async def test_a_key_that_was_not_sent_is_not_called_refused(responses_backend: Backend) -> None:
+    responses_backend.require_key("right")
+    with pytest.raises(ModelAuthenticationError, match="no key was sent.*pass api_key="):
+        await Agent(ResponsesModel("m", base_url="https://gw.test/v1")).run("Hello")
+
+
 async def test_an_unknown_model_is_named_with_the_address(responses_backend: Backend) -> None:
     responses_backend.only_models("gpt-4.1")
     model = ResponsesModel("gtp-4.1", base_url="https://gw.test/v1")

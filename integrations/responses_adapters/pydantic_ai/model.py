@@ -27,6 +27,7 @@ from pydantic_ai.providers import Provider
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 from pydantic_ai.usage import RequestUsage
 
+from ..endpoints import NO_KEY
 from ..profiles import ServerProfile
 from ..protocol.http_clients import Http
 from ..protocol.verdict import Memory
@@ -380,5 +381,6 @@ class ResponsesModel(OpenAIResponsesModel):
             error,
             base_url=self.base_url,
             api_key_env=self.server.api_key_env,
+            has_key=getattr(self.client, "api_key", None) != NO_KEY,
             retries=call.retries > 0,
         )

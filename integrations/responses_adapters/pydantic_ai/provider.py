@@ -19,7 +19,7 @@ from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from ..endpoints import resolve_endpoint
+from ..endpoints import NO_KEY, resolve_endpoint
 from ..errors import ConfigurationError, UnsupportedByServerError
 from ..profiles import ServerProfile, find_server
 from ..protocol.advice import bare
@@ -43,7 +43,6 @@ _NOT_OPENAI: Final[Any] = {"OpenAI-Organization": omit, "OpenAI-Project": omit}
 """The SDK reads both from the environment, again for every copy of a client; other servers must not see them."""
 
 _CHAIN: Final = "previous_response_id"
-_PLACEHOLDER_KEY: Final = "no-key"
 
 
 class ResponsesProvider(OpenAICompatibleProvider):
@@ -97,7 +96,7 @@ class ResponsesProvider(OpenAICompatibleProvider):
         self._pool = None if http_client else pool_transport(make_async_client=open_client)
         client = AsyncOpenAI(
             base_url=endpoint.base_url,
-            api_key=endpoint.api_key or _PLACEHOLDER_KEY,
+            api_key=endpoint.api_key or NO_KEY,
             default_headers=None if self.server.reference and endpoint.is_home else _NOT_OPENAI,
             http_client=translated(
                 http_client,

@@ -80,7 +80,12 @@ def _may_have_been_accepted(error: ModelAPIError) -> bool:
 
 
 def advised(
-    error: ModelAPIError, *, base_url: str, api_key_env: str | None, retries: bool
+    error: ModelAPIError,
+    *,
+    base_url: str,
+    api_key_env: str | None,
+    has_key: bool,
+    retries: bool,
 ) -> ModelAPIError:
     """The error, with a message that says what to do; its class and body stay upstream's.
 
@@ -88,13 +93,14 @@ def advised(
         error: What the request ended with.
         base_url: Where it went.
         api_key_env: The environment variable of the key.
+        has_key: Whether a key was sent at all.
         retries: Whether requests are sent again at all.
     """
     cause = error.__cause__
     if isinstance(cause, APIError):
         model = error.model_name
         error.message = advise(
-            cause, base_url=base_url, model=model, api_key_env=api_key_env
+            cause, base_url=base_url, model=model, api_key_env=api_key_env, has_key=has_key
         ).message
         if retries and _may_have_been_accepted(error):
             error.message += "; it may have been accepted, so it was not sent again"
