@@ -142,7 +142,7 @@ async def test_openai_credentials_stay_with_openai(
     assert not [value for value in headers.values() if "openai" in value and "sk-" in value]
     assert "openai-organization" not in headers
     assert "openai-project" not in headers
-    assert headers["authorization"] == f"Bearer {address.get('api_key', 'no-key')}"
+    assert headers["authorization"] == f"Bearer {address.get('api_key', 'not-needed')}"
 
 
 async def test_the_openai_key_goes_to_openai(
@@ -332,7 +332,7 @@ async def test_a_refused_key_names_its_variable(responses_backend: Backend) -> N
 
 async def test_a_key_that_was_not_sent_is_not_called_refused(responses_backend: Backend) -> None:
     responses_backend.require_key("right")
-    with pytest.raises(ModelAuthenticationError, match="no key was sent.*pass api_key="):
+    with pytest.raises(ModelAuthenticationError, match=r"no key was sent.*pass api_key="):
         await Agent(ResponsesModel("m", base_url="https://gw.test/v1")).run("Hello")
 
 
