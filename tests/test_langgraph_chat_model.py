@@ -10,7 +10,7 @@ from langchain.agents.middleware import SummarizationMiddleware
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel, Field
@@ -66,33 +66,6 @@ async def test_the_sum_of_a_stream_is_continued_too(
         whole = chunk if whole is None else whole + chunk
     assert (await model.ainvoke([HumanMessage("a"), whole, HumanMessage("b")])).text == "two"
     assert len(responses_backend.creates[-1].input) == 1
-
-
-@pytest.mark.parametrize("chaining", ["auto", "never"])
-@pytest.mark.parametrize("streaming", [True, False])
-def test_standard_content_is_continued_and_replayed_verbatim(
-    chaining: Any, streaming: bool, responses_backend: Backend
-) -> None:
-    options: dict[str, Any] = {"chaining": chaining, "streaming": streaming, **GATEWAY}
-    model = ChatResponses("m", output_version="v1", **options).bind_tools([add])
-    responses_backend.reason("hm", summary="so", encrypted=True).call_tool("add", a=1, b=2)
-    responses_backend.reply("two")
-    answer = model.invoke("a")
-    assert [block["type"] for block in answer.content] == ["reasoning", "tool_call"]
-    output = ToolMessage("3", tool_call_id=answer.tool_calls[0]["id"])
-    model.invoke([HumanMessage("a"), answer, output])
-    assert len(responses_backend.creates[-1].input) == (4 if chaining == "never" else 1)
-    if chaining == "never":
-        responses_backend.assert_replayed(verbatim=True)
-
-
-def test_edited_standard_content_wins_over_the_items_beside_it(responses_backend: Backend) -> None:
-    model = ChatResponses("m", output_version="v1", **GATEWAY)
-    responses_backend.reply("one").then.reply("two")
-    answer = model.invoke("a")
-    answer.content[0]["text"] = "edited"
-    model.invoke([HumanMessage("a"), answer, HumanMessage("b")])
-    assert responses_backend.contexts[-1].texts == ["a", "edited", "b"]
 
 
 def test_another_model_may_answer_a_single_call(

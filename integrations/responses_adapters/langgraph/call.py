@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any, Final, Literal, NamedTuple
 
 from langchain_core.exceptions import ContextOverflowError
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig, ensure_config
 
@@ -18,7 +18,8 @@ from .answers import to_message
 from .bound_tools import BoundTools
 from .fingerprint import fingerprint
 from .notices import tell_graph
-from .replay import STAMP, in_standard_blocks
+from .replay import STAMP
+from .standard import chunk_to_translate, in_standard_blocks
 from .streaming import AnswerStream
 
 __all__ = [
@@ -90,9 +91,10 @@ class Call:
                 server=self.turn.profile.name,
             )
         message = to_message(response, self._decode)
+        stamp = outcome.seal(fingerprint(message))
         if self._standard_content:
             message = in_standard_blocks(message)
-        message.response_metadata[STAMP] = outcome.seal(fingerprint(message))
+        message.response_metadata[STAMP] = stamp
         if outcome.how == "recovered" and not self.turn.stream:
             self._tell({"type": "responses_adapters.recovered", "why": outcome.why})
         if (run := _current.get()) is not None:
@@ -101,13 +103,18 @@ class Call:
 
     def chunk(self, step: Event | Outcome) -> ChatGenerationChunk | None:
         """The chunk that one step of the exchange is worth, if any."""
+        message: AIMessageChunk | None
         if isinstance(step, Outcome):
-            last = self._stream.finish(self.answer(step), step.response.get("output") or ())
-            return ChatGenerationChunk(message=last)
-        if step["type"].startswith("responses_adapters."):
-            self._tell(step)
-        message = self._stream.push(step)
-        return ChatGenerationChunk(message=message) if message is not None else None
+            message = self._stream.finish(self.answer(step), step.response.get("output") or ())
+        else:
+            if step["type"].startswith("responses_adapters."):
+                self._tell(step)
+            message = self._stream.push(step)
+        if message is None:
+            return None
+        if self._standard_content:
+            message = chunk_to_translate(message)
+        return ChatGenerationChunk(message=message)
 
 
 class _Run(NamedTuple):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
+
+from .standard import StandardEvents
 
 __all__ = ["HiddenHeaders", "shown"]
 
@@ -34,7 +36,7 @@ def _hidden(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, _HEADERS: kept}
 
 
-class HiddenHeaders(BaseChatModel):
+class HiddenHeaders(StandardEvents):
     """A chat model whose `extra_headers` are hidden before LangChain tells anybody of the call's options."""
 
     def invoke(

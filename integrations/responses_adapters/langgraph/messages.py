@@ -17,6 +17,7 @@ from ..protocol.items import Item
 from .fingerprint import fingerprint, role_of, without_index
 from .parts import input_part, is_item_type, joined_text, output_part, unwrap
 from .replay import STAMP, answer_items
+from .standard import as_sent
 
 __all__ = ["conversation_items", "ephemeral", "ledger_entry", "lift_instructions", "to_items"]
 
@@ -59,7 +60,8 @@ def ledger_entry(message: BaseMessage) -> Entry:
     if stamp is not None and type(stamp) is not dict and not isinstance(stamp, Mapping):
         stamp = None
     marked = STAMP in message.additional_kwargs and _marks(message).get(_EPHEMERAL) is True
-    return Entry(fingerprint(message), stamp, role_of(message) in _CALLERS, marked)
+    said = as_sent(message) if isinstance(message, AIMessage) else message
+    return Entry(fingerprint(said), stamp, role_of(message) in _CALLERS, marked)
 
 
 def _marks(message: BaseMessage) -> Mapping[str, Any]:

@@ -11,19 +11,17 @@ from langchain_core.messages import AIMessage
 from ..errors import ConfigurationError
 from ..protocol.items import Item
 from ..tools import clean_name
-from .fingerprint import essence, without_index
+from .fingerprint import without_index
 from .parts import is_item_type
+from .standard import as_sent
 
-__all__ = ["CUSTOM_INPUT", "STAMP", "answer_items", "in_standard_blocks"]
+__all__ = ["CUSTOM_INPUT", "STAMP", "answer_items"]
 
 STAMP: Final = "responses"
 """Key of an answer's stamp in its `response_metadata`."""
 
 CUSTOM_INPUT: Final = "__arg1"
 """The argument that holds a custom tool's free text in `tool_calls` (LangChain's convention)."""
-
-_SERVER_CONTENT: Final = "responses_content"
-"""Key of the server's own blocks in `response_metadata`, where content holds LangChain's standard blocks instead."""
 
 _TEXT_BLOCKS: Final = frozenset({"text", "output_text", "refusal"})
 _CALL_BLOCKS: Final = frozenset({"function_call", "custom_tool_call"})
@@ -39,32 +37,7 @@ def answer_items(message: AIMessage) -> list[Item]:
     What is another provider's bookkeeping (thinking, `tool_use`, `server_tool_call` …) has no meaning on the wire
     and is left out; its text and tool calls are kept.
     """
-    return list(_Answer(_as_sent(message)).items())
-
-
-def in_standard_blocks(message: AIMessage) -> AIMessage:
-    """An answer with LangChain's standard blocks as content, and the server's items beside them for replay."""
-    metadata = {
-        **message.response_metadata,
-        "output_version": "v1",
-        _SERVER_CONTENT: message.content,
-    }
-    return message.model_copy(
-        update={"content": message.content_blocks, "response_metadata": metadata}
-    )
-
-
-def _as_sent(message: AIMessage) -> AIMessage:
-    """The answer with the server's own blocks as content, if its standard blocks still say the same."""
-    raw = message.response_metadata.get(_SERVER_CONTENT)
-    if raw is None:
-        return message
-    metadata = {k: v for k, v in message.response_metadata.items() if k != "output_version"}
-    original = message.model_copy(update={"content": raw, "response_metadata": metadata})
-    same = [essence(block) for block in original.content_blocks] == [
-        essence(block) for block in message.content
-    ]
-    return original if same else message
+    return list(_Answer(as_sent(message)).items())
 
 
 class _Answer:
@@ -78,6 +51,7 @@ class _Answer:
         self._calls = {call["id"]: call for call in message.tool_calls}
         self._invalid = {call["id"]: call for call in message.invalid_tool_calls}
         self._open: tuple[Any, Item] | None = None  # id and item of the message being collected
+        self._thought: Item | None = None  # the reasoning item being collected
 
     def items(self) -> Iterator[Item]:
         content = self._message.content
@@ -94,6 +68,8 @@ class _Answer:
 
     def _block(self, block: Item) -> Iterator[Item]:
         kind = block.get("type")
+        if kind != "reasoning":
+            self._thought = None
         if kind in _TEXT_BLOCKS or "part_of" in block:
             yield from self._text(block)
             return
@@ -131,13 +107,30 @@ class _Answer:
         if self._v1:
             text = block.pop("reasoning", None)
             block |= block.pop("extras", {})
-            if text is not None:
-                block["summary"] = [{"type": "summary_text", "text": text}]
+            block["summary"] = [
+                *block.get("summary", ()),
+                *([] if text is None else [{"type": "summary_text", "text": text}]),
+            ]
+            if self._continues_thought(block):
+                return
+            self._thought = block
         elif "reasoning" in block:
             first = {"type": "reasoning_text", "text": block.pop("reasoning")}
             block["content"] = [first, *block.get("content", [])]
         if self._ours or "encrypted_content" in block:
             yield block
+
+    def _continues_thought(self, block: Item) -> bool:
+        """Whether this was a further block of the item before it: LangChain makes one block of each summary part."""
+        known = self._thought
+        if known is None or not self._ours:
+            return False
+        if None not in {known.get("id"), block.get("id")} and known["id"] != block["id"]:
+            return False
+        summary = [*known["summary"], *block["summary"]]
+        known |= block
+        known["summary"] = summary
+        return True
 
     def _raw_call(self, raw: Item) -> Iterator[Item]:
         call_id = raw.get("call_id")
