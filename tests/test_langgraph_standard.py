@@ -60,6 +60,7 @@ SAID: dict[str, Callable[[Backend], Any]] = {
     "two calls": lambda backend: backend.call_tools(
         ("add", {"a": 1, "b": 2}), ("add", {"a": 3, "b": 4})
     ),
+    "custom call": lambda backend: backend.call_custom_tool("code", "print(1)"),
     "search": lambda backend: backend.search_web("q").reply("found it"),
 }
 
@@ -161,6 +162,27 @@ def test_a_removed_search_is_not_sent_again(
     answer.content = [block for block in answer.content if block["type"] == "text"]  # type: ignore[index]
     model().invoke(following(answer))
     assert [item["type"] for item in responses_backend.creates[-1].input] == ["message"] * 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_output_of_a_custom_tool_goes_out_as_one(
+    way: Callable[..., AIMessage], responses_backend: Backend
+) -> None:
+    responses_backend.call_custom_tool("code", "print(1)").then.reply("two")
+    model().invoke(following(way()))
+    assert responses_backend.creates[-1].input[0]["type"] == "custom_tool_call_output"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_custom_call_beside_edited_text_is_sent_once(
+    way: Callable[..., AIMessage], responses_backend: Backend
+) -> None:
+    responses_backend.reply("one").call_custom_tool("code", "print(1)").then.reply("two")
+    answer = way()
+    answer.content[0]["text"] = "edited"  # type: ignore[index]
+    model().invoke(following(answer))
+    kinds = [item["type"] for item in responses_backend.creates[-1].input]
+    assert kinds[1:4] == ["message", "custom_tool_call", "custom_tool_call_output"]
 
 
 @pytest.mark.parametrize("streaming", [True, False])

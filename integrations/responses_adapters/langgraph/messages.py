@@ -117,7 +117,7 @@ def to_items(message: BaseMessage, *, custom_calls: Iterable[str] = ()) -> list[
 
 def _custom_call_ids(message: BaseMessage) -> Iterator[str]:
     if isinstance(message, AIMessage) and isinstance(message.content, list):
-        for block in message.content:
+        for block in map(unwrap, message.content):
             if isinstance(block, dict) and block.get("type") == "custom_tool_call":
                 yield block.get("call_id", "")
 

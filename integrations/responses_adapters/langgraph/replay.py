@@ -83,8 +83,10 @@ class _Answer:
         elif kind == "reasoning":
             yield from self._reasoning(without_index(block))
         elif kind == "non_standard":
-            if self._ours and isinstance(block.get("value"), dict):
-                yield block["value"]
+            value = block.get("value")
+            if self._ours and isinstance(value, dict):
+                wrapped_call = value.get("type") in _CALL_BLOCKS and value.get("call_id")
+                yield from self._raw_call(value) if wrapped_call else [value]
         elif is_item_type(kind):
             yield without_index(block)
 
