@@ -18,7 +18,8 @@ from langchain_core.messages import (
 __all__ = ["essence", "fingerprint", "role_of", "without_index"]
 
 _DEVELOPER: Final = "__openai_role__"  # langchain-core's key for the developer role
-_VOLATILE: Final = frozenset({"id", "status", "annotations", "logprobs", "index"})
+_CACHE_MARKS: Final = frozenset({"cache_control", "prompt_cache_breakpoint"})
+_VOLATILE: Final = _CACHE_MARKS | {"id", "status", "annotations", "logprobs", "index"}
 _TEXT_KEYS: Final = _VOLATILE | {"type", "text"}
 _CALLS: Final = frozenset({"function_call", "custom_tool_call"})
 _ID_IS_CONTENT: Final = frozenset({"item_reference", "image_generation_call"})
@@ -37,7 +38,7 @@ def fingerprint(message: BaseMessage) -> bytes:
 
     The same for a string and its one text block, for a streamed and a whole answer, before and after a checkpoint;
     different after any edit of role, text, parts, tool calls or tool output. Item ids, status and annotations are
-    left out: servers and front ends change them freely.
+    left out: servers and front ends change them freely; so are marks of the prompt cache, which move from turn to turn.
     """
     content: Any = message.content
     if not isinstance(content, str):

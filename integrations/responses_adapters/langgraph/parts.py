@@ -23,6 +23,8 @@ _ITEM_TYPES: Final = frozenset(
     }
 )
 
+_CACHE_MARK: Final = "prompt_cache_breakpoint"
+
 
 def is_item_type(kind: Any) -> bool:
     """Whether this type names a whole item (`web_search_call`, `item_reference`, `orq:search` …) rather than a part."""
@@ -46,7 +48,11 @@ def joined_text(content: str | list[Any]) -> str | None:
     for block in content:
         if isinstance(block, str):
             texts.append(block)
-        elif block.get("type") in {"text", "input_text"} and isinstance(block.get("text"), str):
+        elif (
+            block.get("type") in {"text", "input_text"}
+            and isinstance(block.get("text"), str)
+            and _cache_mark(block) is None
+        ):
             texts.append(block["text"])
         else:
             return None
@@ -73,6 +79,18 @@ def input_part(block: Any, *, where: str) -> Item:
     """
     if isinstance(block, str):
         return {"type": "input_text", "text": block}
+    part = _part(block, where)
+    if (mark := _cache_mark(block)) is not None:
+        part[_CACHE_MARK] = mark
+    return part
+
+
+def _cache_mark(block: Mapping[str, Any]) -> Any:
+    """Where the prompt cache is to be cut, which callers write into the block or its `extras`."""
+    return block.get(_CACHE_MARK) or (block.get("extras") or {}).get(_CACHE_MARK)
+
+
+def _part(block: Any, where: str) -> Item:
     kind = block.get("type") if isinstance(block, Mapping) else None
     if kind in {"text", "output_text", "text-plain"} and isinstance(block.get("text"), str):
         return {"type": "input_text", "text": block["text"]}

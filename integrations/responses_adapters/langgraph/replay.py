@@ -26,6 +26,10 @@ CUSTOM_INPUT: Final = "__arg1"
 _TEXT_BLOCKS: Final = frozenset({"text", "output_text", "refusal"})
 _CALL_BLOCKS: Final = frozenset({"function_call", "custom_tool_call"})
 _MESSAGE_KEYS: Final = ("id", "status", "phase")
+_NO_PART_KEYS: Final = frozenset({*_MESSAGE_KEYS, "type", "extras", "index"})
+_PART_KEYS: Final = frozenset({"text", "refusal", "annotations", "logprobs"})
+"""All that the API has; other providers, and LangChain, have further ones."""
+
 _WIRE_ANNOTATIONS: Final = frozenset(
     {"file_citation", "url_citation", "container_file_citation", "file_path"}
 )
@@ -91,6 +95,8 @@ class _Answer:
             yield without_index(block)
 
     def _text(self, block: Item) -> Iterator[Item]:
+        if "part_of" not in block and block.get("text", block.get("refusal")) is None:
+            return
         part = _wire_part(block, verbatim=self._ours and not self._v1)
         item_id = block.get("part_of", block.get("id"))
         if self._open is not None and self._open[0] == item_id:
@@ -165,7 +171,7 @@ def _wire_part(block: Item, *, verbatim: bool) -> Item:
     part = {
         key: value
         for key, value in block.items()
-        if key not in {*_MESSAGE_KEYS, "type", "extras", "index"}
+        if (key not in _NO_PART_KEYS if verbatim else key in _PART_KEYS)
     }
     if block["type"] == "refusal":
         return {"type": "refusal", **part}
