@@ -68,6 +68,19 @@ async def test_the_sum_of_a_stream_is_continued_too(
     assert len(responses_backend.creates[-1].input) == 1
 
 
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_callback_that_asks_a_model_does_not_change_the_answer(
+    streaming: bool, responses_backend: Backend
+) -> None:
+    class Guard(BaseCallbackHandler):
+        def on_llm_end(self, *_: Any, **__: Any) -> None:
+            list(ChatResponses("m", **GATEWAY).stream("is this answer safe?"))
+
+    responses_backend.reply("the answer").then.reply("it is safe")
+    model = ChatResponses("m", streaming=streaming, callbacks=[Guard()], **GATEWAY)
+    assert model.invoke("hi").text == "the answer"
+
+
 def test_another_model_may_answer_a_single_call(
     model: ChatResponses, responses_backend: Backend
 ) -> None:

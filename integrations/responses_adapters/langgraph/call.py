@@ -129,11 +129,12 @@ class _Run(NamedTuple):
 
     def as_said(self, message: AIMessage) -> AIMessage:
         """The answer as the server gave it, under the id of the run; a cached message as it is."""
-        if not self.answers:
-            return message
-        answer = self.answers[-1]
-        answer.id = message.id
-        return answer
+        stamp = message.response_metadata.get(STAMP)
+        for answer in self.answers:  # those of calls that callbacks made are among them
+            if answer.response_metadata[STAMP] == stamp:
+                answer.id = message.id
+                return answer
+        return message
 
 
 _current: ContextVar[_Run | None] = ContextVar("responses_run", default=None)
