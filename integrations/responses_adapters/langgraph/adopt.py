@@ -28,8 +28,8 @@ _SAME_NAME: Final = (
     "top_logprobs",
     "reasoning",
     "verbosity",
-    "include",
     "context_management",
+    "prompt_cache_options",
     "truncation",
     "service_tier",
     "store",
@@ -37,7 +37,21 @@ _SAME_NAME: Final = (
 )
 """Request options that ChatOpenAI calls the same."""
 
-_LANGCHAIN: Final = ("callbacks", "tags", "metadata", "rate_limiter", "cache", "disable_streaming")
+_LANGCHAIN: Final = (
+    "name",
+    "verbose",
+    "callbacks",
+    "tags",
+    "metadata",
+    "rate_limiter",
+    "cache",
+    "disable_streaming",
+    "custom_get_token_ids",
+)
+_REFUSED: Final = {"seed": None, "logit_bias": None, "n": 1, "include_response_headers": False}
+"""Options that cannot be had here, and the value that asks for nothing."""
+
+_LOGPROBS: Final = "message.output_text.logprobs"
 _MEANINGLESS: Final = frozenset(
     {"model", "stream_usage", "use_responses_api", "use_previous_response_id", "output_version"}
 )
@@ -113,10 +127,16 @@ def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:
     Raises:
         ConfigurationError: The model sets an option that the Responses API does not have, or one is misspelt.
     """
-    options: dict[str, Any] = {name: getattr(llm, name) for name in (*_SAME_NAME, *_LANGCHAIN)}
+    options: dict[str, Any] = {
+        name: getattr(llm, name, None)  # older releases lack the newest
+        for name in (*_SAME_NAME, *_LANGCHAIN)
+    }
     options["max_output_tokens"] = llm.max_tokens
     if llm.reasoning is None and llm.reasoning_effort is not None:
         options["reasoning"] = {"effort": llm.reasoning_effort}
+    options["include"] = [*(llm.include or ()), *([_LOGPROBS] if llm.logprobs else ())] or None
+    if llm.output_version == "v1":
+        options["output_version"] = "v1"
     extra = dict(llm.extra_body or {})
     for name, value in llm.model_kwargs.items():
         known = ALIASES.get(name, name)
@@ -126,10 +146,12 @@ def from_chat_openai(llm: BaseChatOpenAI, **overrides: Any) -> ChatResponses:
             options[known] = value
         else:
             extra[name] = value
-    refused = [name for name in ("seed", "logit_bias", "n") if getattr(llm, name) not in {None, 1}]
+    refused = [
+        name for name, nothing in _REFUSED.items() if getattr(llm, name) not in (None, nothing)
+    ]
     if refused:
         raise ConfigurationError(
-            f"ChatOpenAI sets {', '.join(refused)}, which the Responses API does not have: leave it out"
+            f"ChatOpenAI sets {', '.join(refused)}, which cannot be had over the Responses API here: leave it out"
         )
     options["extra_body"] = extra or None
     options |= {
