@@ -12,7 +12,7 @@ from responses_adapters.langgraph import ChatResponses
 from responses_adapters.langgraph.messages import to_items
 from responses_adapters.testing import Backend
 
-pytestmark = pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
 GATEWAY: dict[str, Any] = {"base_url": "https://gw.test/v1", "api_key": "sk-gw", "server": "openai"}
 TOOLS: list[Any] = [

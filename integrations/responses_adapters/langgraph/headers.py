@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.runnables import RunnableConfig
 from pydantic import SecretStr
 
 from .standard import StandardEvents
@@ -37,40 +34,12 @@ def _hidden(options: dict[str, Any]) -> dict[str, Any]:
 
 
 class HiddenHeaders(StandardEvents):
-    """A chat model whose `extra_headers` are hidden before LangChain tells anybody of the call's options."""
+    """A chat model whose `extra_headers` are hidden where LangChain tells of a call: to tracers and to caches."""
 
-    def invoke(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """As upstream."""
-        return super().invoke(input, config, **_hidden(kwargs))
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **_hidden(kwargs))
 
-    async def ainvoke(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
-        """As upstream."""
-        return await super().ainvoke(input, config, **_hidden(kwargs))
-
-    def stream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Iterator[AIMessageChunk]:
-        """As upstream."""
-        return super().stream(input, config, **_hidden(kwargs))
-
-    def astream(
-        self,
-        input: LanguageModelInput,  # noqa: A002 - LangChain's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[AIMessageChunk]:
-        """As upstream."""
-        return super().astream(input, config, **_hidden(kwargs))
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        return super()._get_llm_string(stop=stop, **_hidden(kwargs))
