@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -96,6 +98,29 @@ def test_a_fallback_model_gets_no_foreign_id(responses_backend: Backend) -> None
     assert ask(app, "b")["messages"][-1].text == "two"
     assert responses_backend.creates[-1].previous_response_id is None
     assert responses_backend.contexts[-1].texts == ["a", "one", "b"]
+
+
+def test_models_made_for_one_request_are_used_for_it_and_forgotten(
+    responses_backend: Backend,
+) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    @wrap_model_call
+    def choose(request: Any, handler: Any) -> Any:
+        model = ChatOpenAI(model=f"m{len(made)}", **GATEWAY)
+        made.append(weakref.ref(model))
+        return handler(request.override(model=model))
+
+    responses_backend.on(text="").reply("hi").always()
+    app = create_agent(
+        ChatOpenAI(model="m", **GATEWAY), [], middleware=[choose, ResponsesMiddleware()]
+    )
+    for _ in range(10):
+        app.invoke({"messages": [HumanMessage("hi")]})
+        gc.collect()
+    asked = [each.json["model"] for each in responses_backend.creates]
+    assert asked == [f"m{number}" for number in range(10)]
+    assert not any(reference() for reference in made)
 
 
 def test_structured_answers_go_by_the_api(responses_backend: Backend) -> None:

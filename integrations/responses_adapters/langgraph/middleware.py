@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,7 +43,7 @@ class ResponsesMiddleware(AgentMiddleware[Any, Any]):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         self._options = options
-        self._adopted: list[tuple[BaseChatModel, ChatResponses]] = []
+        self._adopted: dict[int, ChatResponses] = {}
         ChatResponses.check_options(options)
 
     def wrap_model_call(
@@ -71,13 +72,14 @@ class ResponsesMiddleware(AgentMiddleware[Any, Any]):
         """The model on our own path; the same each time, since it remembers what it learnt about its server."""
         if isinstance(model, ChatResponses):
             return model
-        for known, ours in self._adopted:
-            if known is model:
-                return ours
+        if (known := self._adopted.get(id(model))) is not None:
+            return known
         if not is_chat_openai(model):
             raise ConfigurationError(
                 f"ResponsesMiddleware cannot send through {type(model).__name__}: give the agent a ChatOpenAI"
             )
         ours = from_chat_openai(model, **self._options)
-        self._adopted.append((model, ours))
+        self._adopted[id(model)] = ours
+        # Models may be made for each request; and the next one may get this one's id.
+        weakref.finalize(model, self._adopted.pop, id(model), None).atexit = False
         return ours
