@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -409,6 +410,27 @@ def test_only_what_the_api_knows_of_a_text_goes_out(metadata: dict[str, Any]) ->
 def test_a_refusal_without_words_says_nothing() -> None:
     answer = AIMessage([{"type": "refusal", "extras": {"category": "x"}}])
     assert to_items(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("block", "lacks"),
+    [
+        ({"type": "text"}, "a text"),
+        ({"type": "image_url"}, "image_url.url"),
+        ({"type": "image_url", "image_url": ""}, "image_url.url"),
+        ({"type": "image_url", "image_url": {}}, "image_url.url"),
+        ({"type": "image"}, "url, base64 or file_id"),
+        ({"type": "file", "file": {"filename": "a.pdf"}}, "url, base64 or file_id"),
+        ({"type": "audio"}, "base64"),
+    ],
+)
+def test_a_block_without_what_it_shows_is_refused_by_name(block: Any, lacks: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"a user message holds a block of type .* without {lacks}"
+    ):
+        to_items(HumanMessage([block]))
+    (shown,) = to_items(ToolMessage([block], tool_call_id="c"))[0]["output"]
+    assert shown == {"type": "input_text", "text": json.dumps(block)}
 
 
 MARK = {"mode": "explicit"}

@@ -23,6 +23,16 @@ _ITEM_TYPES: Final = frozenset(
     }
 )
 
+_NEEDS: Final = {
+    "text": "a text",
+    "output_text": "a text",
+    "text-plain": "text, url, base64 or file_id",
+    "image_url": "image_url.url",
+    "image": "url, base64 or file_id",
+    "file": "url, base64 or file_id",
+    "document": "a source",
+    "audio": "base64",
+}
 _CACHE_MARK: Final = "prompt_cache_breakpoint"
 
 
@@ -98,13 +108,17 @@ def _part(block: Any, where: str) -> Item:
         return {key: value for key, value in block.items() if key != "index"}
     part = None
     if kind == "image_url":
-        part = _image_url(block["image_url"])
+        part = _image_url(block.get("image_url"))
     elif kind == "image":
         part = _image(block)
     elif kind in {"file", "document", "text-plain"}:
         part = _file(block)
     elif kind == "audio":
         part = _audio(block)
+    if part is None and kind in _NEEDS:
+        raise ConfigurationError(
+            f"{where} holds a block of type {kind!r} without {_NEEDS[kind]}: add it, or leave the block out"
+        )
     if part is None:
         raise ConfigurationError(
             f"{where} holds a block of type {kind!r}, which the Responses API cannot express here: use text, image,"
@@ -113,8 +127,10 @@ def _part(block: Any, where: str) -> Item:
     return part
 
 
-def _image_url(value: Any) -> Item:
+def _image_url(value: Any) -> Item | None:
     image = value if isinstance(value, Mapping) else {"url": value}
+    if not image.get("url"):
+        return None
     part = {"type": "input_image", "image_url": image["url"]}
     if image.get("detail"):
         part["detail"] = image["detail"]
@@ -134,7 +150,8 @@ def _file(block: Mapping[str, Any]) -> Item | None:
     inner = block.get("file")
     if isinstance(inner, Mapping):  # Chat Completions
         known = ("file_data", "file_id", "filename", "file_url")
-        return {"type": "input_file", **{key: inner[key] for key in known if inner.get(key)}}
+        given = {key: inner[key] for key in known if inner.get(key)}
+        return {"type": "input_file", **given} if given.keys() - {"filename"} else None
     extras = block.get("extras") or block.get("metadata") or {}
     name = block.get("filename") or extras.get("filename") or extras.get("name")
     if file_id := _file_id(block):
