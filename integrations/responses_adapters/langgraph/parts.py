@@ -30,7 +30,7 @@ _NEEDS: Final = {
     "image_url": "image_url.url",
     "image": "url, base64 or file_id",
     "file": "url, base64 or file_id",
-    "document": "a source",
+    "document": "a source of text, base64, url or file",
     "audio": "base64",
 }
 _CACHE_MARK: Final = "prompt_cache_breakpoint"
@@ -112,7 +112,7 @@ def _part(block: Any, where: str) -> Item:
     elif kind == "image":
         part = _image(block)
     elif kind in {"file", "document", "text-plain"}:
-        part = _file(block)
+        part = _words(block) or _file(block)
     elif kind == "audio":
         part = _audio(block)
     if part is None and kind in _NEEDS:
@@ -146,6 +146,20 @@ def _image(block: Mapping[str, Any]) -> Item | None:
     return {"type": "input_image", "image_url": url, **detail} if url else None
 
 
+def _words(block: Mapping[str, Any]) -> Item | None:
+    """A document of Anthropic's that is text, with the title and context that its model reads too."""
+    source = block.get("source")
+    if not isinstance(source, Mapping) or source.get("type") not in {"text", "content"}:
+        return None
+    words = joined_text(source.get("data") or source.get("content") or [])
+    if not words:
+        return None
+    return {
+        "type": "input_text",
+        "text": "\n\n".join(filter(None, [block.get("title"), block.get("context"), words])),
+    }
+
+
 def _file(block: Mapping[str, Any]) -> Item | None:
     inner = block.get("file")
     if isinstance(inner, Mapping):  # Chat Completions
@@ -153,7 +167,9 @@ def _file(block: Mapping[str, Any]) -> Item | None:
         given = {key: inner[key] for key in known if inner.get(key)}
         return {"type": "input_file", **given} if given.keys() - {"filename"} else None
     extras = block.get("extras") or block.get("metadata") or {}
-    name = block.get("filename") or extras.get("filename") or extras.get("name")
+    name = (
+        block.get("filename") or extras.get("filename") or extras.get("name") or block.get("title")
+    )
     if file_id := _file_id(block):
         return {"type": "input_file", "file_id": file_id}
     if url := _url(block):
@@ -173,8 +189,10 @@ def _audio(block: Mapping[str, Any]) -> Item | None:
 
 
 def _file_id(block: Mapping[str, Any]) -> str | None:
-    found = block.get("file_id") or (block.get("source_type") == "id" and block.get("id"))
-    return found or None
+    if block.get("source_type") == "id":
+        return block.get("id")
+    source = block.get("source")  # Anthropic
+    return block.get("file_id") or (source.get("file_id") if isinstance(source, Mapping) else None)
 
 
 def _url(block: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..protocol.items import Item
 from ..tools import clean_name
 from .fingerprint import without_index
-from .parts import is_item_type
+from .parts import input_part, is_item_type
 from .standard import as_sent
 
 __all__ = ["CUSTOM_INPUT", "STAMP", "answer_items"]
@@ -25,6 +25,7 @@ CUSTOM_INPUT: Final = "__arg1"
 
 _TEXT_BLOCKS: Final = frozenset({"text", "output_text", "refusal"})
 _CALL_BLOCKS: Final = frozenset({"function_call", "custom_tool_call"})
+_PICTURES: Final = frozenset({"image", "image_url"})
 _MESSAGE_KEYS: Final = ("id", "status", "phase")
 _NO_PART_KEYS: Final = frozenset({*_MESSAGE_KEYS, "type", "extras", "index"})
 _PART_KEYS: Final = frozenset({"text", "refusal", "annotations", "logprobs"})
@@ -39,7 +40,7 @@ def answer_items(message: AIMessage) -> list[Item]:
     """The items of an answer, of whatever provider it is.
 
     What is another provider's bookkeeping (thinking, `tool_use`, `server_tool_call` …) has no meaning on the wire
-    and is left out; its text and tool calls are kept.
+    and is left out; its text, pictures and tool calls are kept.
     """
     return list(_Answer(as_sent(message)).items())
 
@@ -91,7 +92,9 @@ class _Answer:
             if self._ours and isinstance(value, dict):
                 wrapped_call = value.get("type") in _CALL_BLOCKS and value.get("call_id")
                 yield from self._raw_call(value) if wrapped_call else [value]
-        elif is_item_type(kind):
+        elif kind in _PICTURES and not self._ours:
+            yield _shown(block)
+        elif is_item_type(kind) and (kind != "compaction" or "encrypted_content" in block):
             yield without_index(block)
 
     def _text(self, block: Item) -> Iterator[Item]:
@@ -181,6 +184,13 @@ def _wire_part(block: Item, *, verbatim: bool) -> Item:
     if not verbatim or annotations:
         part["annotations"] = annotations
     return {"type": "output_text", **part}
+
+
+def _shown(picture: Item) -> Item:
+    """A picture that another provider's model made; the API has none in what an assistant said."""
+    label = {"type": "input_text", "text": "The assistant's picture:"}
+    parts = [label, input_part(picture, where="an answer")]
+    return {"type": "message", "role": "user", "content": parts}
 
 
 def _wire_annotation(annotation: Item) -> Item:
