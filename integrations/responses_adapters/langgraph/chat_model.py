@@ -30,12 +30,13 @@ from .headers import HiddenHeaders, shown
 from .hints import explain_invalid
 from .messages import conversation_items, ledger_entry, lift_instructions
 from .options import ALIASES, RequestOptions, create_body, given_options
+from .standard import StandardEvents
 from .structured import Method, bind_schema, with_parser
 
 __all__ = ["ChatResponses"]
 
 
-class ChatResponses(RequestOptions, HiddenHeaders):
+class ChatResponses(RequestOptions, StandardEvents, HiddenHeaders):
     """Chat with any server that speaks the Responses API.
 
     Every answer carries a stamp of the messages that the server has seen. A later call with those messages, unedited,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
-
-from .standard import StandardEvents
 
 __all__ = ["HiddenHeaders", "shown"]
 
@@ -33,7 +32,7 @@ def _hidden(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, _HEADERS: kept}
 
 
-class HiddenHeaders(StandardEvents):
+class HiddenHeaders(BaseChatModel):
     """A chat model whose `extra_headers` are hidden where LangChain tells of a call: to tracers and to caches."""
 
     def _get_invocation_params(
