@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, NotRequired, TypeVar
 
 import pydantic.v1
 import pytest
@@ -427,6 +427,21 @@ async def test_a_tool_of_the_agents_sdk_is_known_by_its_class(monkeypatch: pytes
 
     assert box["refund"].strict
     assert item["output"] == "ann c1 {}"
+
+
+@pytest.mark.parametrize("needs_approval", [True, lambda context, arguments, call_id: False])
+def test_a_tool_of_the_agents_sdk_may_need_approval(needs_approval: Any):
+    class FunctionTool:
+        name = "refund"
+        description = "Refund."
+        params_json_schema: ClassVar[Any] = {"type": "object", "properties": {}}
+
+    FunctionTool.__module__ = "agents.tool"
+    free, bound = FunctionTool(), FunctionTool()
+    bound.needs_approval = needs_approval  # type: ignore[attr-defined]
+
+    assert not Toolbox([free])["refund"].source.needs_approval
+    assert Toolbox([bound])["refund"].source.needs_approval
 
 
 def test_the_openai_sdks_own_tool_types_are_read_like_their_dicts():

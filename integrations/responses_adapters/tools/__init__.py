@@ -12,7 +12,7 @@ Loading this imports no framework; tools of LangChain, PydanticAI, MCP and opena
 from __future__ import annotations
 
 from ..errors import NotStrictError, ToolConversionError, ToolError
-from .execute import ToolCall
+from .calls import ToolCall
 from .names import clean_name
 from .namespace import Namespace
 from .output_format import OutputFormat

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import ToolError
+from ..errors import ToolConversionError, ToolError
+from .approval import Approve, ask_first
 from .callables import injected_parameters, is_injected
 from .parts import data_part
 from .pydantic_schema import explain, json_schema_of
-from .source import InvalidArgumentsError, Source, ToolContext
+from .running import run_blocking
+from .source import InvalidArgumentsError, Run, Source, ToolContext
 from .tool import Tool
 
 if TYPE_CHECKING:
@@ -28,38 +30,37 @@ _ONLY_ARGUMENT: Final = "__arg1"
 def read(tool: BaseTool) -> Iterator[Source]:
     """Read a LangChain tool. Running it goes through its own `invoke`, so callbacks and error handlers stay."""
     injected = _injected(tool)
-
-    def call(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        filled = {
-            name: _fill(hint, context)
-            for name, hint in injected.items()
-            if "InjectedToolCallId" not in _markers(hint)  # LangChain fills it
-        }
-        arguments = {**arguments, **filled}
-        return {
-            "type": "tool_call",
-            "name": tool.name,
-            "args": arguments,
-            "id": context.call_id,
-        }
-
-    def run(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        with _readable_errors():
-            return _content(tool.invoke(call(arguments, context)))
-
-    async def run_async(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        with _readable_errors():
-            return _content(await tool.ainvoke(call(arguments, context)))
-
-    is_async = _is_async(tool)
     yield Source(
         name=tool.name,
         description=tool.description,
         schema=_schema(tool, injected),
-        run=run_async if is_async else run,
-        is_async=is_async,
+        run=_runner(tool, injected, _content),
+        is_async=_is_async(tool),
         origin=tool,
     )
+
+
+def _runner(tool: BaseTool, injected: Mapping[str, Any], reading: Callable[[Any], Any]) -> Run:
+    """How to run a tool, and what to make of its `ToolMessage`."""
+
+    def call(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
+        filled = {name: _fill(hint, context) for name, hint in injected.items()}
+        return {
+            "type": "tool_call",
+            "name": tool.name,
+            "args": {**arguments, **filled},
+            "id": context.call_id or None,
+        }
+
+    def run(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
+        with _readable_errors():
+            return reading(tool.invoke(call(arguments, context)))
+
+    async def run_async(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
+        with _readable_errors():
+            return reading(await tool.ainvoke(call(arguments, context)))
+
+    return run_async if _is_async(tool) else run
 
 
 def _schema(tool: BaseTool, injected: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,15 +122,26 @@ def _fill(hint: Any, context: ToolContext[Any]) -> Any:
     markers = _markers(hint)
     value = context.value
     if "InjectedState" in markers:
+        state = _state(value)
         field = getattr(markers["InjectedState"], "field", None)
         if field is None:
-            return value
-        return value[field] if isinstance(value, Mapping) else getattr(value, field)
+            return state
+        return state[field] if isinstance(state, Mapping) else getattr(state, field)
+    if "InjectedToolCallId" in markers:
+        return context.call_id
     if "InjectedStore" in markers:
         return getattr(value, "store", None)
     if "ToolRuntime" in markers:
         return _runtime(context)
     return value
+
+
+def _state(value: Any) -> Any:
+    """The graph's state, in a `ToolRuntime` or as it is; a list is its messages, as for `ToolNode`."""
+    from langgraph.prebuilt import ToolRuntime
+
+    state = value.state if isinstance(value, ToolRuntime) else value
+    return {"messages": state} if isinstance(state, list) else state
 
 
 def _runtime(context: ToolContext[Any]) -> Any:
@@ -189,31 +201,73 @@ def _part(block: Mapping[str, Any]) -> Any:
     return block
 
 
-def to_langchain(tool: Tool) -> BaseTool:
-    """A LangChain tool that takes the tool's own arguments; one that came from LangChain is given back."""
-    from langchain_core.tools import BaseTool, StructuredTool, ToolException
+def to_langchain(tool: Tool, wire_name: str, approve: Approve | None) -> BaseTool:
+    """A LangChain tool that takes the tool's own arguments; one that came from LangChain is given back.
 
-    if isinstance(tool.source.origin, BaseTool):
-        return tool.source.origin
+    Raises:
+        ToolConversionError: It needs approval, and there is nobody to ask.
+    """
+    from langchain_core.tools import BaseTool, StructuredTool
+
+    origin = tool.source.origin if isinstance(tool.source.origin, BaseTool) else None
+    if approve is not None:
+        if origin is not None:  # its message and artifact reach the graph as they are
+            run = _runner(origin, _injected(origin), lambda message: message)
+            tool = tool.with_run(run, is_async=tool.source.is_async)
+        tool = ask_first(tool, wire_name, approve)
+    elif tool.source.needs_approval:
+        raise ToolConversionError(
+            f"{tool.original_name} needs approval, which a LangChain tool cannot say:"
+            " pass approve= to the Toolbox"
+        )
+    elif origin is not None:
+        return origin
     run, name = tool.run, tool.original_name
 
-    def call(**arguments: Any) -> Any:
-        try:
-            return run(arguments, ToolContext(None, name=name))
-        except (InvalidArgumentsError, ToolError) as error:
-            raise ToolException(str(error)) from None
+    def call(_runtime: Any = None, **arguments: Any) -> Any:
+        with _native_errors():
+            return run(arguments, _context(_runtime, name))
 
-    async def call_async(**arguments: Any) -> Any:
-        try:
-            return await run(arguments, ToolContext(None, name=name))
-        except (InvalidArgumentsError, ToolError) as error:
-            raise ToolException(str(error)) from None
+    async def call_async(_runtime: Any = None, **arguments: Any) -> Any:
+        with _native_errors():
+            return await run(arguments, _context(_runtime, name))
 
+    def call_asking(_runtime: Any = None, **arguments: Any) -> Any:
+        return run_blocking(lambda: call_async(_runtime, **arguments))
+
+    for function in (call, call_async, call_asking):
+        _fill_in_runtime(function)
+    blocking = None if tool.source.is_async else call
     return StructuredTool(
         name=name,
         description=tool.description,
         args_schema=tool.wire.own_schema,
-        func=None if tool.source.is_async else call,
+        func=blocking if approve is None else call_asking,
         coroutine=call_async if tool.source.is_async else None,
         handle_tool_error=True,
+        return_direct=origin is not None and origin.return_direct,
     )
+
+
+def _fill_in_runtime(function: Callable[..., Any]) -> None:
+    """Let `ToolNode`, which goes by the annotation, hand over what the graph holds."""
+    try:
+        from langgraph.prebuilt import ToolRuntime
+    except ImportError:  # LangChain without LangGraph
+        return
+    function.__annotations__["_runtime"] = ToolRuntime
+
+
+def _context(runtime: Any, name: str) -> ToolContext[Any]:
+    return ToolContext(runtime, getattr(runtime, "tool_call_id", None) or "", name)
+
+
+@contextmanager
+def _native_errors() -> Iterator[None]:
+    """Failures as `ToolNode` shows them to the model."""
+    from langchain_core.tools import ToolException
+
+    try:
+        yield
+    except (InvalidArgumentsError, ToolError) as error:
+        raise ToolException(str(error)) from None

@@ -32,5 +32,6 @@ def read(tool: Any) -> Iterator[Source]:
         schema=tool.params_json_schema,
         run=run,
         is_async=True,
+        needs_approval=getattr(tool, "needs_approval", False) is not False,  # or a function
         origin=tool,
     )

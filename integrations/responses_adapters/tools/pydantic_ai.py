@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ..errors import ToolConversionError, ToolError
+from .approval import Approve, DeclinedError, ask_first, nobody_to_ask
 from .pydantic_schema import explain
 from .source import InvalidArgumentsError, Source, ToolContext
 from .tool import Tool
@@ -18,6 +19,7 @@ from .tool import Tool
 if TYPE_CHECKING:
     from pydantic_ai import RunContext, ToolDefinition
     from pydantic_ai import Tool as PydanticAITool
+    from pydantic_ai.exceptions import ApprovalRequired
     from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 
 __all__ = ["load_toolset", "read", "to_pydantic_ai"]
@@ -69,6 +71,7 @@ def _source(
         schema=definition.parameters_json_schema,
         run=run,
         is_async=True,
+        needs_approval=definition.kind == "unapproved",
         strict=definition.strict,
         origin=origin,
     )
@@ -79,7 +82,7 @@ async def _call(
 ) -> Any:
     ctx = _run_context(context)
     tools = await toolset.get_tools(ctx)
-    with _readable_errors():
+    with _readable_errors(name):
         if name not in tools:
             raise ToolError(f"{name} is not available in this run.")
         validated = await _validate(tools[name], arguments, ctx)
@@ -106,7 +109,10 @@ def _run_context(context: ToolContext[Any]) -> RunContext[Any]:
 
     if isinstance(context.value, RunContext):
         return dataclasses.replace(
-            context.value, tool_call_id=context.call_id, tool_name=context.name
+            context.value,
+            tool_call_id=context.call_id,
+            tool_name=context.name,
+            tool_call_approved=context.approved,
         )
     return RunContext(
         deps=context.value,
@@ -114,12 +120,21 @@ def _run_context(context: ToolContext[Any]) -> RunContext[Any]:
         usage=RunUsage(),
         tool_call_id=context.call_id,
         tool_name=context.name,
+        tool_call_approved=context.approved,
     )
 
 
+class _ApprovalRequiredError(DeclinedError):
+    """PydanticAI's own signal, in words for whoever does not know it."""
+
+    def __init__(self, name: str, signal: ApprovalRequired) -> None:
+        super().__init__(nobody_to_ask(name))
+        self.signal = signal
+
+
 @contextmanager
-def _readable_errors() -> Iterator[None]:
-    from pydantic_ai.exceptions import ModelRetry, ToolFailed
+def _readable_errors(name: str) -> Iterator[None]:
+    from pydantic_ai.exceptions import ApprovalRequired, ModelRetry, ToolFailed
 
     try:
         yield
@@ -127,6 +142,8 @@ def _readable_errors() -> Iterator[None]:
         raise InvalidArgumentsError(explain(error)) from None
     except (ModelRetry, ToolFailed) as error:  # PydanticAI's ways to speak to the model
         raise ToolError(str(error)) from error
+    except ApprovalRequired as signal:
+        raise _ApprovalRequiredError(name, signal) from None
 
 
 def _result(result: Any) -> Any:
@@ -154,27 +171,32 @@ def _part(item: Any) -> Any:
     return item
 
 
-def to_pydantic_ai(tool: Tool) -> PydanticAITool[Any]:
-    """A PydanticAI tool that shows the wire schema and decodes inside; context is the `RunContext`."""
-    from pydantic_ai import ModelRetry
+def to_pydantic_ai(tool: Tool, wire_name: str, approve: Approve | None) -> PydanticAITool[Any]:
+    """A PydanticAI tool that shows the wire schema and decodes inside; context is the `RunContext`.
+
+    Where nobody can be asked here, a tool that needs approval is left for the agent to ask about.
+    """
     from pydantic_ai import Tool as PydanticAITool
 
+    if approve is not None:
+        tool = ask_first(tool, wire_name, approve)
     run = tool.run
 
     def context_of(ctx: RunContext[Any]) -> ToolContext[Any]:
-        return ToolContext(ctx, ctx.tool_call_id or "", tool.original_name)
+        return ToolContext(
+            ctx, ctx.tool_call_id or "", tool.original_name, approved=ctx.tool_call_approved
+        )
 
-    def call(ctx: RunContext[Any], **arguments: Any) -> Any:
-        try:
+    def call(ctx: RunContext[Any], /, **arguments: Any) -> Any:
+        with _native_errors():
             return run(tool.decode(arguments), context_of(ctx))
-        except (InvalidArgumentsError, ToolError) as error:
-            raise ModelRetry(str(error)) from None
 
-    async def call_async(ctx: RunContext[Any], **arguments: Any) -> Any:
+    async def call_async(ctx: RunContext[Any], /, **arguments: Any) -> Any:
         try:
-            return await run(tool.decode(arguments), context_of(ctx))
-        except (InvalidArgumentsError, ToolError) as error:
-            raise ModelRetry(str(error)) from None
+            with _native_errors():
+                return await run(tool.decode(arguments), context_of(ctx))
+        except DeclinedError as declined:  # an answer, and nothing to try again
+            return str(declined)
 
     made: PydanticAITool[Any] = PydanticAITool.from_schema(
         call_async if tool.source.is_async else call,
@@ -184,4 +206,20 @@ def to_pydantic_ai(tool: Tool) -> PydanticAITool[Any]:
         takes_ctx=True,
     )
     made.strict = tool.strict
+    made.requires_approval = tool.source.needs_approval and approve is None
     return made
+
+
+@contextmanager
+def _native_errors() -> Iterator[None]:
+    """Failures as the agent expects them."""
+    from pydantic_ai import ModelRetry
+
+    try:
+        yield
+    except _ApprovalRequiredError as error:
+        raise error.signal from None
+    except DeclinedError:
+        raise
+    except (InvalidArgumentsError, ToolError) as error:
+        raise ModelRetry(str(error)) from None

@@ -19,11 +19,13 @@ class ToolContext(Generic[ContextT]):
         value: What `Toolbox.execute(..., context=...)` was given.
         call_id: The call's id.
         name: The tool's own name.
+        approved: Whether somebody was asked for this call, and agreed.
     """
 
     value: ContextT
     call_id: str = ""
     name: str = ""
+    approved: bool = False
 
 
 Run = Callable[[dict[str, Any], ToolContext[Any]], Any]
@@ -45,6 +47,7 @@ class Source:
         run: How to run it; `None` where only its definition is known.
         is_async: Whether `run` returns at once with an awaitable; otherwise it may block and runs in a thread.
         is_type: Whether `run` validates and gives back the object, as a type's tool does.
+        needs_approval: Whether the tool itself says that it must not run unasked.
         strict: What the tool itself says of strict mode; `None` where it says nothing.
         redescribed: The description was given by the caller, and replaces what the schema says too.
         origin: The foreign tool it was read from, where going back to it is worth more than wrapping it.
@@ -57,6 +60,7 @@ class Source:
     run: Run | None = None
     is_async: bool = False
     is_type: bool = False
+    needs_approval: bool = False
     strict: bool | None = None
     redescribed: bool = False
     origin: Any = None

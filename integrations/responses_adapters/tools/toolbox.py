@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ToolConversionError
 from ..profiles import ServerProfile
+from .approval import Approve
+from .calls import function_calls
 from .choice import ChoiceMode, choose, restrict
-from .execute import Approve, Executor, OnError, function_calls, run_blocking
+from .execute import Executor, OnError
 from .handlers import run_handler
 from .json_schema import Strictness
 from .names import distinct_name
 from .namespace import Namespace, members
+from .running import run_blocking
 from .source import InvalidArgumentsError
 from .tool import Tool, make_tools, parse_arguments
 
@@ -55,7 +58,9 @@ class Toolbox:
         max_output_chars: Characters of text that one output may have; the rest is cut with a note.
         on_error: Chooses the words that the model reads for a failure. Without it the model learns the type of an
             exception, never its message, which may hold secrets; a `ToolError` speaks for itself.
-        approve: Asked before each call; see `Approve`.
+        approve: Asked before each call, also of the tools that `to_langchain` and `to_pydantic_ai` hand on; see
+            `Approve`. Without it, a tool that says it needs approval (PydanticAI's `requires_approval`,
+            openai-agents' `needs_approval`) is declined.
 
     Raises:
         ToolConversionError: Something is no tool, or a handler has no tool.
@@ -93,6 +98,7 @@ class Toolbox:
                 f"handlers for tools that are not here: {', '.join(sorted(unknown))};"
                 f" the tools are {', '.join(own_names) or 'none'}"
             )
+        self._approve = approve
         self._executor = Executor(
             find=self.get,
             names=lambda: list(self._tools),
@@ -217,21 +223,28 @@ class Toolbox:
         """The tools as LangChain tools under their own names, for an unchanged `ToolNode`.
 
         Raises:
-            ToolConversionError: A tool has no function here.
+            ToolConversionError: A tool has no function here, or needs approval and there is no `approve=`.
         """
         from . import langchain
 
-        return [langchain.to_langchain(tool) for tool in self]
+        return [
+            langchain.to_langchain(tool, name, self._approve) for name, tool in self._tools.items()
+        ]
 
     def to_pydantic_ai(self) -> list[PydanticAITool[Any]]:
         """The tools as PydanticAI tools that show the wire schema and decode inside.
+
+        A tool that needs approval waits for the agent's own (`DeferredToolRequests`) where there is no `approve=`.
 
         Raises:
             ToolConversionError: A tool has no function here.
         """
         from . import pydantic_ai
 
-        return [pydantic_ai.to_pydantic_ai(tool) for tool in self]
+        return [
+            pydantic_ai.to_pydantic_ai(tool, name, self._approve)
+            for name, tool in self._tools.items()
+        ]
 
     async def execute(self, output: Iterable[Any], *, context: Any = None) -> list[dict[str, Any]]:
         """Run the function calls of a response and answer each one; nothing a tool does raises from here.

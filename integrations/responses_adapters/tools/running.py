@@ -1,0 +1,86 @@
+"""Running one tool from asynchronous code, and asynchronous code from synchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .source import ToolContext
+from .tool import Tool
+
+__all__ = ["run_blocking", "run_tool"]
+
+
+async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
+    """A tool's result; one that may block runs in a thread."""
+    run = tool.run
+    if tool.source.is_async:
+        result = run(arguments, context)
+    else:
+        result = await _in_thread(lambda: run(arguments, context))
+    if inspect.isawaitable(result):
+        result = await result
+    return result
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    """Run blocking work in a thread of its own, in the caller's context variables.
+
+    A pool would be shared with everyone else's blocking work and bounded by the machine. The thread cannot be
+    stopped: after a time-out it runs on, and its result is dropped; being a daemon it does not hold up the exit.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def target() -> None:
+        result, error = None, None
+        try:
+            result = context.run(work)
+        except BaseException as raised:  # noqa: BLE001 -- handed over to whoever waits
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=target, name="responses-tool", daemon=True).start()
+    return await future
+
+
+def run_blocking(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Run a coroutine to its end from synchronous code, also where a loop is already running."""
+
+    async def main() -> Any:
+        return await work()
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    context = contextvars.copy_context()
+    outcome: dict[str, Any] = {}
+
+    def target() -> None:
+        try:
+            outcome["result"] = context.run(asyncio.run, main())
+        except BaseException as error:  # noqa: BLE001 -- raised again in the caller's thread
+            outcome["error"] = error
+
+    thread = threading.Thread(target=target, name="responses-toolbox", daemon=True)
+    thread.start()
+    thread.join()
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["result"]
