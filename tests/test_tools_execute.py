@@ -475,3 +475,19 @@ async def test_a_blocking_tool_does_not_block_the_loop():
     ticking.cancel()
 
     assert ticks > 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("error", [StopIteration, SystemExit])
+async def test_a_tool_that_stops_or_exits_fails_its_own_call_alone(
+    error: type[BaseException], is_async: bool
+):
+    def stop() -> None:
+        raise error
+
+    async def stop_later() -> None:
+        raise error
+
+    output = await asyncio.wait_for(answer(stop_later if is_async else stop), 5)
+
+    assert output.endswith(" failed (RuntimeError).")

@@ -17,14 +17,21 @@ __all__ = ["run_blocking", "run_tool"]
 
 
 async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-    """A tool's result; one that may block runs in a thread."""
+    """A tool's result; one that may block runs in a thread.
+
+    Raises:
+        RuntimeError: It raised `SystemExit`, or the `StopIteration` that no future can carry.
+    """
     run = tool.run
-    if tool.source.is_async:
-        result = run(arguments, context)
-    else:
-        result = await _in_thread(lambda: run(arguments, context))
-    if inspect.isawaitable(result):
-        result = await result
+    try:
+        if tool.source.is_async:
+            result = run(arguments, context)
+        else:
+            result = await _in_thread(lambda: run(arguments, context))
+        if inspect.isawaitable(result):
+            result = await result
+    except SystemExit as error:  # a tool ends its call, never the program
+        raise RuntimeError("the tool raised SystemExit") from error
     return result
 
 
@@ -47,9 +54,13 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
             future.set_exception(error)
 
     def target() -> None:
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         try:
             result = context.run(work)
+        except StopIteration as raised:  # a future would never be done
+            error = RuntimeError("the tool raised StopIteration")
+            error.__cause__ = raised
         except BaseException as raised:  # noqa: BLE001 -- handed over to whoever waits
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
