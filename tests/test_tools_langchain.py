@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import (
     BaseTool,
     InjectedToolArg,
@@ -16,9 +17,13 @@ from langchain_core.tools import (
     ToolException,
     tool,
 )
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
 from langgraph.runtime import Runtime
+from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
+from pydantic_ai import RunContext, RunUsage
+from pydantic_ai.models.test import TestModel
 
 from responses_adapters.tools import Toolbox, ToolError, to_responses_tool
 
@@ -286,3 +291,110 @@ async def test_an_asynchronous_tool_runs_in_langchain_and_says_what_is_wrong():
 
     assert await made.ainvoke({"a": 1}) == 2
     assert await made.ainvoke({"a": -1}) == "a must not be negative"
+
+
+def whoami(
+    x: int,
+    state: Annotated[dict[str, Any], InjectedState],
+    user: Annotated[str | None, InjectedState("user")],
+    call_id: Annotated[str, InjectedToolCallId],
+    store: Annotated[Any, InjectedStore],
+    runtime: ToolRuntime,
+    config: RunnableConfig,
+) -> str:
+    """Who."""
+    return (
+        f"{x} {len(state)} {user} {call_id} {type(store).__name__} {runtime.tool_call_id}"
+        f" {config['configurable']['thread_id']}"
+    )
+
+
+class UserState(MessagesState):
+    user: str
+
+
+def graph_of(box: Toolbox, **options: Any) -> Any:
+    builder = StateGraph(UserState)
+    builder.add_node("tools", ToolNode(box.to_langchain()))
+    builder.add_edge(START, "tools")
+    return builder.compile(**options)
+
+
+def test_a_plain_function_gets_what_the_graph_injects_from_a_tool_node():
+    message = AIMessage("", tool_calls=[{"name": "whoami", "args": {"x": 1}, "id": "c1"}])
+    graph = graph_of(Toolbox([whoami]), store=InMemoryStore())
+    state = graph.invoke(
+        {"messages": [message], "user": "ann"}, {"configurable": {"thread_id": "t1"}}
+    )
+
+    assert state["messages"][-1].content == "1 2 ann c1 InMemoryStore c1 t1"
+
+
+async def test_a_plain_function_gets_what_the_graph_injects_from_the_runtime_or_the_state():
+    runtime: ToolRuntime[Any, Any] = ToolRuntime(
+        state={"user": "ann"},
+        context=None,
+        config={"configurable": {"thread_id": "t1"}},
+        stream_writer=print,
+        tool_call_id="old",
+        store=InMemoryStore(),
+    )
+
+    def count(
+        state: Annotated[dict[str, Any], InjectedState], config: RunnableConfig | None = None
+    ) -> str:
+        return f"{len(state['messages'])} {type(config).__name__}"
+
+    assert shown(whoami) == ["x"]
+    assert await answer(whoami, '{"x": 1}', runtime) == "1 1 ann c1 InMemoryStore c1 t1"
+    assert await answer(count, "{}", [1, 2]) == "2 dict"
+    assert await answer(count, "{}", RunContext(deps=[1], model=TestModel(), usage=RunUsage())) == (
+        "1 dict"
+    )
+
+
+async def test_an_injection_that_nobody_can_fill_is_said_to_be_missing():
+    def state(state: Annotated[dict[str, Any], InjectedState]) -> None: ...
+    def user(user: Annotated[str, InjectedState("user")]) -> None: ...
+    def store(store: Annotated[Any, InjectedStore]) -> None: ...
+    def optional(user: Annotated[str, InjectedState("user")] = "nobody") -> str:
+        return user
+
+    advice = (
+        "; pass the graph's state, or its ToolRuntime, as context=, or run the tool in a ToolNode"
+    )
+
+    assert await answer(state, "{}") == (
+        "state: 'state' asks for the graph's state, which is not here" + advice
+    )
+    assert await answer(user, "{}", {"x": 1}) == (
+        "user: 'user' asks for 'user' of the graph's state, which is not here" + advice
+    )
+    assert await answer(store, "{}", {"x": 1}) == (
+        "store: 'store' asks for the graph's store, which is not here" + advice
+    )
+    assert await answer(optional, "{}", {"x": 1}) == "nobody"
+    with pytest.raises(ToolException):
+        Toolbox([whoami]).to_langchain()[0].func(x=1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("given", [Annotated[str, InjectedToolCallId], RunnableConfig])
+def test_the_config_and_the_id_of_the_call_are_never_shown(given: Any):
+    def run(x: int, extra: Any) -> None: ...
+
+    run.__annotations__["extra"] = given
+
+    assert shown(run) == ["x"]
+    assert shown(tool(run, description="Run.")) == ["x"]
+
+
+async def test_a_langchain_tool_gets_its_config_from_langchain():
+    class Input(BaseModel, extra="forbid"):
+        x: int
+
+    @tool(args_schema=Input)
+    def run(x: int, config: RunnableConfig) -> str:
+        """Run."""
+        return f"{x} {sorted(config)[0]}"
+
+    assert await answer(run, '{"x": 1}') == "1 callbacks"

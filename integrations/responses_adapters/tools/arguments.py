@@ -13,10 +13,14 @@ from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from ..errors import ToolConversionError
+from .injections import fill
 from .pydantic_schema import explain, json_schema_of
 from .source import InvalidArgumentsError, ToolContext
 
-__all__ = ["Arguments", "Parameter"]
+__all__ = ["Arguments", "Injection", "Parameter"]
+
+Injection = Literal["context", "graph", "value"]
+"""What fills in a parameter: the `ToolContext`, what LangGraph would take from it, or the bare context value."""
 
 _EMPTY: Final = inspect.Parameter.empty
 
@@ -30,7 +34,7 @@ class Parameter:
         annotation: Its type, with its description.
         default: Its default, or `inspect.Parameter.empty`.
         optional: It may be left out although it has no default.
-        injected: The model never sees it: it gets the `ToolContext`, or the bare context value.
+        injected: The model never sees it, and this is what it gets.
         holder: The `**name` it belongs to.
     """
 
@@ -38,7 +42,7 @@ class Parameter:
     annotation: Any
     default: Any = _EMPTY
     optional: bool = False
-    injected: Literal["context", "value"] | None = None
+    injected: Injection | None = None
     holder: str | None = None
 
     @property
@@ -113,9 +117,20 @@ class Arguments:
             else:
                 bound.arguments[parameter.name] = value
         for parameter in self._injected:
-            own = parameter.injected == "context"
-            bound.arguments[parameter.name] = context if own else context.value
+            bound.arguments[parameter.name] = self._fill(parameter, context)
         return bound
+
+    def _fill(self, parameter: Parameter, context: ToolContext[Any]) -> Any:
+        if parameter.injected == "context":
+            return context
+        if parameter.injected == "value":
+            return context.value
+        try:
+            return fill(parameter.name, parameter.annotation, context)
+        except ToolConversionError:
+            if parameter.default is _EMPTY:
+                raise
+            return parameter.default
 
 
 def _field(parameter: Parameter) -> tuple[Any, Any]:

@@ -15,24 +15,23 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from ..errors import ToolConversionError
-from .arguments import Arguments, Parameter
+from .arguments import Arguments, Injection, Parameter
 from .docstrings import describe_parameters
 from .source import Source, ToolContext
 
 __all__ = ["injected_parameters", "is_async_callable", "is_injected", "read_callable"]
 
-_INJECTED: Final = frozenset(
-    {
-        ("langchain_core", "InjectedToolArg"),
-        ("langchain_core", "_DirectlyInjectedToolArg"),
-        ("langgraph", "ToolRuntime"),
-        ("pydantic_ai", "RunContext"),
-        ("agents", "RunContextWrapper"),
-        ("mcp", "Context"),
-        ("fastmcp", "Context"),
-    }
-)
-"""Parameter types that a framework fills in: top-level package and class."""
+_INJECTED: Final[dict[tuple[str, str], Injection]] = {
+    ("langchain_core", "InjectedToolArg"): "graph",
+    ("langchain_core", "RunnableConfig"): "graph",
+    ("langchain_core", "_DirectlyInjectedToolArg"): "graph",
+    ("langgraph", "ToolRuntime"): "graph",
+    ("pydantic_ai", "RunContext"): "value",
+    ("agents", "RunContextWrapper"): "value",
+    ("mcp", "Context"): "value",
+    ("fastmcp", "Context"): "value",
+}
+"""Parameter types that a framework fills in, top-level package and class, and what they get."""
 
 
 def read_callable(function: Callable[..., Any]) -> Source:
@@ -149,9 +148,9 @@ def _parameters(target: _Target, described: dict[str, str]) -> Iterator[Paramete
             yield from _unpacked(name, get_args(annotation)[0], described)
             continue
         bare = get_origin(_bare(annotation)) or _bare(annotation)
-        if bare is ToolContext or is_injected(annotation):
-            own = bare is ToolContext
-            yield Parameter(name, annotation, injected="context" if own else "value")
+        injected: Injection | None = "context" if bare is ToolContext else _injected(annotation)
+        if injected is not None:
+            yield Parameter(name, annotation, default=parameter.default, injected=injected)
             continue
         if kind is parameter.VAR_KEYWORD:
             annotation = types.GenericAlias(dict, (str, annotation))
@@ -197,16 +196,21 @@ def injected_parameters(function: Any) -> dict[str, Any]:
 
 def is_injected(annotation: Any) -> bool:
     """Whether a framework fills in parameters of this type, so that the model must not see them."""
+    return _injected(annotation) is not None
+
+
+def _injected(annotation: Any) -> Injection | None:
     if get_origin(annotation) in (typing.Union, types.UnionType):
-        return any(map(is_injected, get_args(annotation)))
+        return next((found for each in get_args(annotation) if (found := _injected(each))), None)
     metadata = getattr(annotation, "__metadata__", ())
     for candidate in (_bare(annotation), *metadata):
         kind = get_origin(candidate) or candidate
         kind = kind if isinstance(kind, type) else type(kind)
         for base in kind.__mro__:
-            if (base.__module__.partition(".")[0], base.__name__) in _INJECTED:
-                return True
-    return False
+            found = _INJECTED.get((base.__module__.partition(".")[0], base.__name__))
+            if found is not None:
+                return found
+    return None
 
 
 def _documented(annotation: Any, description: str | None) -> Any:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import ToolConversionError, ToolError
 from .approval import Approve, ask_first
 from .callables import injected_parameters, is_injected
+from .injections import fill, markers_of
 from .parts import data_part
 from .pydantic_schema import explain, json_schema_of
 from .running import run_blocking
@@ -44,7 +45,11 @@ def _runner(tool: BaseTool, injected: Mapping[str, Any], reading: Callable[[Any]
     """How to run a tool, and what to make of its `ToolMessage`."""
 
     def call(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        filled = {name: _fill(hint, context) for name, hint in injected.items()}
+        filled = {
+            name: fill(name, hint, context)
+            for name, hint in injected.items()
+            if "RunnableConfig" not in markers_of(hint)  # LangChain hands over its own
+        }
         return {
             "type": "tool_call",
             "name": tool.name,
@@ -107,58 +112,6 @@ def _injected(tool: BaseTool) -> dict[str, Any]:
             hints = {}
         found |= {name: hint for name, hint in hints.items() if is_injected(hint)}
     return found
-
-
-def _markers(hint: Any) -> dict[str, Any]:
-    """The classes that mark an annotation, by name, base classes included."""
-    found: dict[str, Any] = {}
-    for marker in (typing.get_origin(hint) or hint, *getattr(hint, "__metadata__", ())):
-        kind = marker if isinstance(marker, type) else type(marker)
-        found |= {base.__name__: marker for base in kind.__mro__}
-    return found
-
-
-def _fill(hint: Any, context: ToolContext[Any]) -> Any:
-    markers = _markers(hint)
-    value = context.value
-    if "InjectedState" in markers:
-        state = _state(value)
-        field = getattr(markers["InjectedState"], "field", None)
-        if field is None:
-            return state
-        return state[field] if isinstance(state, Mapping) else getattr(state, field)
-    if "InjectedToolCallId" in markers:
-        return context.call_id
-    if "InjectedStore" in markers:
-        return getattr(value, "store", None)
-    if "ToolRuntime" in markers:
-        return _runtime(context)
-    return value
-
-
-def _state(value: Any) -> Any:
-    """The graph's state, in a `ToolRuntime` or as it is; a list is its messages, as for `ToolNode`."""
-    from langgraph.prebuilt import ToolRuntime
-
-    state = value.state if isinstance(value, ToolRuntime) else value
-    return {"messages": state} if isinstance(state, list) else state
-
-
-def _runtime(context: ToolContext[Any]) -> Any:
-    import dataclasses
-
-    from langgraph.prebuilt import ToolRuntime
-
-    if isinstance(context.value, ToolRuntime):
-        return dataclasses.replace(context.value, tool_call_id=context.call_id)
-    return ToolRuntime(
-        state=context.value,
-        context=None,
-        config={},
-        stream_writer=lambda _: None,
-        tool_call_id=context.call_id,
-        store=None,
-    )
 
 
 @contextmanager
