@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import itertools
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 from .source import ToolContext
 from .tool import Tool
 
 __all__ = ["run_blocking", "run_tool"]
 
+ResultT = TypeVar("ResultT")
+
 
 async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-    """A tool's result; one that may block runs in a thread.
+    """A tool's result, a list where it yields; what may block runs in a thread.
 
     Raises:
         RuntimeError: It raised `SystemExit`, or the `StopIteration` that no future can carry.
@@ -30,19 +33,34 @@ async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext[A
             result = await _in_thread(lambda: run(arguments, context))
         if inspect.isawaitable(result):
             result = await result
+        if inspect.isasyncgen(result):
+            return [item async for item in result]
+        if inspect.isgenerator(result):
+            return await _drained(result)
     except SystemExit as error:  # a tool ends its call, never the program
         raise RuntimeError("the tool raised SystemExit") from error
     return result
 
 
-async def _in_thread(work: Callable[[], Any]) -> Any:
+async def _drained(generator: Iterator[Any]) -> list[Any]:
+    """All that a generator yields; once nobody waits for it, it is left at its next item."""
+    given_up = threading.Event()
+    try:
+        return await _in_thread(
+            lambda: list(itertools.takewhile(lambda _: not given_up.is_set(), generator))
+        )
+    finally:
+        given_up.set()
+
+
+async def _in_thread(work: Callable[[], ResultT]) -> ResultT:
     """Run blocking work in a thread of its own, in the caller's context variables.
 
     A pool would be shared with everyone else's blocking work and bounded by the machine. The thread cannot be
     stopped: after a time-out it runs on, and its result is dropped; being a daemon it does not hold up the exit.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
+    future: asyncio.Future[ResultT] = loop.create_future()
     context = contextvars.copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
