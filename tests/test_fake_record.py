@@ -18,7 +18,8 @@ from responses_adapters.endpoints import Endpoint
 from responses_adapters.profiles import SERVERS
 from responses_adapters.testing import Backend
 from responses_adapters.testing.asgi import FakeApp
-from responses_adapters.testing.record import Recorder, record_into, redact, write_script
+from responses_adapters.testing.record import Recorder, record_into, write_script
+from responses_adapters.testing.redaction import redact
 from responses_adapters.testing.replay import Exchange, Replay, load_script
 from responses_adapters.testing.server import ResponsesServer
 from responses_adapters.testing.transport import make_transport, openai_client, sdk_library
@@ -144,11 +145,61 @@ def test_the_real_key_goes_upstream_and_nowhere_else(record, script):
         ("key sk-proj-0123456789abcdef.", "key REDACTED."),
         ("eyJhbGciOiJI.eyJzdWIiOiIx.sig", "REDACTED"),
         ("said hush-hush", "said REDACTED"),
-        ({"max_output_tokens": 5, "text": None}, {"max_output_tokens": 5, "text": None}),
+        ({"properties": {"password": "x"}}, {"properties": {"password": "REDACTED"}}),
+        (
+            {"properties": {"password": {"type": "string", "default": "x"}}},
+            {"properties": {"password": {"type": "string", "default": "REDACTED"}}},
+        ),
     ],
 )
 def test_secrets_are_found_by_field_by_shape_and_by_value(value, clean):
     assert redact(value, ["hush-hush"]) == clean
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"max_output_tokens": 5, "text": None},
+        {
+            "logprobs": [
+                {
+                    "token": "Hel",
+                    "logprob": -0.1,
+                    "top_logprobs": [{"token": "Hel", "logprob": -0.1}],
+                }
+            ]
+        },
+        {"properties": {"password": {"type": "string"}, "headers": {"type": "object"}}},
+        {"$defs": {"Token": {"type": "object", "properties": {}}}},
+    ],
+)
+def test_what_only_looks_like_a_secret_stays(value):
+    assert redact(value) == value
+
+
+def test_requests_are_told_apart_where_something_in_them_was_redacted(record, script):
+    tool = {
+        "type": "mcp",
+        "server_label": "s",
+        "server_url": "https://x/mcp",
+        "headers": {"X": KEY},
+    }
+
+    def talk(client: openai.OpenAI, questions: list[str]) -> list[str]:
+        return [
+            client.responses.create(
+                model="m", input=question, tools=[tool], instructions=f"Hide {KEY}!"
+            ).output_text
+            for question in questions
+        ]
+
+    backend = Backend()
+    backend.reply("an a")
+    backend.reply("a b")
+    record(backend, lambda client: talk(client, ["a", "b"]))
+
+    assert KEY not in script.read_text()
+    assert talk(openai_client(Replay.from_file(script)), ["b", "a"]) == ["a b", "an a"]
 
 
 def test_errors_and_broken_streams_are_replayed_too(record, script):

@@ -16,34 +16,13 @@ from ..endpoints import Endpoint
 from ..errors import MissingExtraError
 from .asgi import Abort, Message, Receive, Send, error_json, hang_up, read_body, send_whole
 from .behaviour import DEFAULT_MAX_BODY
+from .redaction import redact
 from .replay import Exchange
 from .server import LoopbackServer
 from .transport import sdk_library
 from .wire import Fault, Frame
 
-__all__ = ["Recorder", "record_into", "redact", "write_script"]
-
-REDACTED: Final = "REDACTED"
-
-_SECRET_FIELDS: Final = frozenset(
-    {
-        "access_token",
-        "api_key",
-        "apikey",
-        "authorization",
-        "client_secret",
-        "password",
-        "refresh_token",
-        "secret",
-        "token",
-    }
-)
-_SECRET_MAPPINGS: Final = frozenset({"headers", "variables"})
-"""Mappings whose every value is kept out: an MCP tool's headers, orq's variables."""
-
-_SECRET_TEXT: Final = re.compile(
-    r"\b(?:sk|pk|rk)-[\w-]{16,}|\bBearer\s+[\w.~+/=-]{8,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+"
-)
+__all__ = ["Recorder", "record_into", "write_script"]
 
 _KEPT_HEADERS: Final = re.compile(r"content-type|retry-after(-ms)?|x-should-retry|x-ratelimit-.*")
 _NOT_FORWARDED: Final = frozenset(
@@ -228,32 +207,6 @@ class _Seen:
 
 
 _BLOCK_END: Final = re.compile(rb"\r?\n\r?\n")
-
-
-def redact(value: Any, secrets: Collection[str] = ()) -> Any:
-    """`value` without keys, tokens and passwords, wherever in the JSON they stand.
-
-    Args:
-        value: Any JSON value.
-        secrets: Texts known to be secret.
-    """
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, REDACTED)
-        return _SECRET_TEXT.sub(REDACTED, value)
-    if isinstance(value, list):
-        return [redact(each, secrets) for each in value]
-    if isinstance(value, dict):
-        return {name: _redact_field(name, each, secrets) for name, each in value.items()}
-    return value
-
-
-def _redact_field(name: str, value: Any, secrets: Collection[str]) -> Any:
-    if name.lower() in _SECRET_FIELDS and value is not None:
-        return REDACTED
-    if name.lower() in _SECRET_MAPPINGS and isinstance(value, dict):
-        return dict.fromkeys(value, REDACTED)
-    return redact(value, secrets)
 
 
 def _redact_block(block: bytes, secrets: Collection[str]) -> bytes:
