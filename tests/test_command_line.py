@@ -245,6 +245,20 @@ def test_a_script_says_what_is_served_and_what_remains_is_an_error(tmp_path):
     assert done.stderr.startswith("Scripted, but never asked for:\n  call_tool('check_room'")
 
 
+@pytest.mark.parametrize(
+    ("code", "status"), [("", 1), ("None", 1), ("0", 1), ("3", 3), ("'failed'", 1)]
+)
+def test_run_judges_the_script_also_where_the_file_ends_itself_in_success(tmp_path, code, status):
+    (tmp_path / "talk.yaml").write_text("turns:\n- Hello.\n")
+    (tmp_path / "recipe.py").write_text(f"import sys; sys.exit({code})")
+
+    done = run_file(tmp_path, "--script", "talk.yaml", "recipe.py")
+
+    judged = code in ("", "None", "0")
+    assert done.returncode == status
+    assert done.stderr.startswith("Scripted, but never asked for:") == judged
+
+
 def test_recording_without_the_server_s_key_is_one_line_of_advice(monkeypatch, capsys):
     monkeypatch.delenv("VALAR_API_KEY", raising=False)
 

@@ -179,7 +179,11 @@ def _run(arguments: argparse.Namespace) -> int:
         os.environ.update(server.env)
         sys.argv = [str(file), *arguments.arguments]
         sys.path.insert(0, str(file.resolve().parent))
-        runpy.run_path(str(file), run_name="__main__")
+        try:
+            runpy.run_path(str(file), run_name="__main__")
+        except SystemExit as ended:  # of success too: sys.exit(main())
+            if ended.code not in (None, 0):
+                raise
     try:
         if arguments.script is not None:
             backend.verify()
