@@ -183,6 +183,33 @@ def test_a_value_is_found_in_the_text(schema: Any, text: str, value: Any) -> Non
     assert fill(schema, text) == value
 
 
+NAMED = {"name": {"type": "string"}}
+RECURSIVE = {
+    "a list of itself": (
+        {**NAMED, "inner": {"type": "array", "items": {"$ref": "#/$defs/It"}}},
+        {"name": "x", "inner": []},
+    ),
+    "itself or null": (
+        {**NAMED, "inner": {"anyOf": [{"$ref": "#/$defs/It"}, {"type": "null"}]}},
+        {"name": "x", "inner": None},
+    ),
+    "itself or text": (
+        {"inner": {"anyOf": [{"$ref": "#/$defs/It"}, {"type": "string"}]}},
+        {"inner": "x"},
+    ),
+    "lists of lists": ({"inner": {"$ref": "#/$defs/Lists"}}, {"inner": []}),
+    "the root": ({"inner": {"type": "array", "items": {"$ref": "#"}}}, {"inner": []}),
+}
+
+
+@pytest.mark.parametrize(("properties", "value"), RECURSIVE.values(), ids=RECURSIVE)
+def test_a_type_within_itself_ends(properties: Any, value: Any) -> None:
+    lists = {"type": "array", "items": {"anyOf": [{"$ref": "#/$defs/Lists"}]}}
+    it = {"type": "object", "properties": properties, "required": list(properties)}
+
+    assert fill({"$ref": "#/$defs/It", "$defs": {"It": it, "Lists": lists}}, "x") == value
+
+
 def test_an_optional_argument_that_was_not_mentioned_is_left_out() -> None:
     schema = {
         "type": "object",

@@ -65,6 +65,7 @@ class _Filler:
         self._text = text
         self._memory = memory
         self._year = year
+        self._open: set[int | None] = set()
         plain = _TIME.sub(" ", _DATE.sub(" ", text))
         self._numbers = [found.group() for found in _NUMBER.finditer(plain)]
         self._quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
@@ -73,11 +74,15 @@ class _Filler:
         """A value for one place in the schema, `_MISSING` where an optional one was not mentioned."""
         schema = self._resolve(schema)
         kind = _kind(schema)
-        if kind == "object":
-            return self._object(schema)
-        if kind == "array":
-            each = self.value(schema.get("items") or {}, _singular(name), required=required)
-            return [] if each is _MISSING else [each]
+        if kind in {"object", "array"}:
+            inside = _inside(schema)
+            if inside in self._open:  # within itself it ends as soon as it may
+                return None if _nullable(schema) else _MISSING
+            self._open.add(inside)
+            try:
+                return self._container(schema, kind, name, required=required)
+            finally:
+                self._open.discard(inside)
         for found in (self._said(schema, kind, name), self._memory.get(name, _MISSING)):
             if found is not _MISSING and found is not None:
                 return found
@@ -99,18 +104,34 @@ class _Filler:
                 else []
             )
             if isinstance(reference, str):
-                target: Any = self._root
-                for key in reference.removeprefix("#/").split("/"):
-                    target = target.get(key, {}) if isinstance(target, Mapping) else {}
-                schema = target
+                beside = {key: value for key, value in schema.items() if key != "$ref"}
+                schema = {**self._target(reference), **beside}
             elif options:
                 real = [each for each in options if each.get("type") != "null"] or options
                 nullable = len(real) < len(options)
+                real = [each for each in real if not self._is_open(each)] or real
                 rest = {key: value for key, value in schema.items() if not key.endswith("Of")}
                 schema = {**real[0], **rest, **({"nullable": True} if nullable else {})}
             else:
                 break
         return dict(schema)
+
+    def _target(self, reference: str) -> Item:
+        target: Any = self._root
+        for key in filter(None, reference.removeprefix("#").split("/")):
+            target = target.get(key, {}) if isinstance(target, Mapping) else {}
+        return dict(target) if isinstance(target, Mapping) else {}
+
+    def _is_open(self, option: Mapping[str, Any]) -> bool:
+        reference = option.get("$ref")
+        target = self._target(reference) if isinstance(reference, str) else option
+        return _inside(target) in self._open
+
+    def _container(self, schema: Item, kind: str, name: str, *, required: bool) -> Any:
+        if kind == "object":
+            return self._object(schema)
+        each = self.value(schema.get("items") or {}, _singular(name), required=required)
+        return [] if each is _MISSING else [each]
 
     def _object(self, schema: Item) -> Item:
         required = schema.get("required")
@@ -202,6 +223,12 @@ class _Filler:
             return None
         limit = schema.get("maxLength")
         return self._text[:limit] if isinstance(limit, int) else self._text
+
+
+def _inside(schema: Mapping[str, Any]) -> int | None:
+    """What tells that a place of the schema is met again within itself."""
+    inside = schema.get("properties") or schema.get("items")
+    return None if inside is None else id(inside)
 
 
 def _kind(schema: Item) -> str:
