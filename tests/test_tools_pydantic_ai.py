@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from pydantic_ai import (
     Agent,
     BinaryContent,
@@ -78,6 +80,19 @@ async def test_running_validates_and_lets_the_tool_ask_again():
     assert (await answer(tools, "balance", '{"account": 1}')).startswith(
         "balance was not run: account"
     )
+
+
+class Booking(BaseModel, strict=True):
+    day: datetime.date
+
+
+async def test_arguments_are_validated_as_the_json_that_they_are():
+    def book(booking: Booking, seats: int) -> str:
+        return f"booked {booking.day} for {seats}"
+
+    arguments = '{"booking": {"day": "2026-01-02"}, "seats": 4}'
+
+    assert await answer([Tool(book)], "book", arguments) == "booked 2026-01-02 for 4"
 
 
 async def test_a_function_toolset_gives_each_of_its_tools():

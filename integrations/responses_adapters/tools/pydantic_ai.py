@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,9 @@ async def _call(
 async def _validate(
     tool: ToolsetTool[Any], arguments: dict[str, Any], ctx: RunContext[Any]
 ) -> dict[str, Any]:
-    validated: dict[str, Any] = tool.args_validator.validate_python(arguments)
+    validated: dict[str, Any] = tool.args_validator.validate_json(
+        json.dumps(arguments), context=ctx.validation_context
+    )
     if tool.args_validator_func is not None:
         verdict = tool.args_validator_func(ctx, **validated)
         if inspect.isawaitable(verdict):
