@@ -137,6 +137,22 @@ def test_a_stream_that_was_left_early_can_be_polled_to_its_end() -> None:
     assert statuses(be, first["response"]["id"], 2) == ["in_progress", "completed"]
 
 
+def test_cancelling_ends_a_stream_that_is_open() -> None:
+    be = Backend(brain=lambda context: "one two three")
+    body = b'{"model": "m", "input": "x", "background": true, "stream": true}'
+    reply = be.handle(Request("POST", "/v1/responses", body=body))
+    assert not isinstance(reply.body, bytes)
+    first = json.loads(next(reply.body).data.decode().split("data: ")[1])
+    response_id = first["response"]["id"]
+
+    send(be, "POST", f"/responses/{response_id}/cancel")
+
+    assert list(reply.body) == []
+    reply.body.close()  # type: ignore[attr-defined]
+    assert statuses(be, response_id, 2) == ["cancelled", "cancelled"]
+    assert not be.requests[0].disconnected
+
+
 def test_an_odd_cursor_is_refused() -> None:
     be = Backend(brain=lambda context: "done")
     path = f"/responses/{submit(be)['id']}"

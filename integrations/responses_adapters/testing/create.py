@@ -296,12 +296,14 @@ def stream_reply(
         if (first or between) and b".delta" in block:
             delay, first = first, between
         frames.append(Frame(block, delay))
+    # Where it was cancelled already, the log is that of a cancelled response.
+    is_cut = None if stored.ended else lambda: stored.body["status"] == "cancelled"
     # A client that saw the terminal event knows that the response has ended; a cut stream shows none.
     at_end = None if damages else partial(stored.end, backend.clock)
     if damages:
         frames = apply_damages(frames, damages)
     kind = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-    return Reply(200, {**kind, **(headers or {})}, Frames(frames, recorded, at_end))
+    return Reply(200, {**kind, **(headers or {})}, Frames(frames, recorded, at_end, is_cut))
 
 
 class Frames(Iterator[Frame]):
@@ -311,17 +313,26 @@ class Frames(Iterator[Frame]):
         frames: What is sent.
         recorded: The request it answers.
         at_end: Called when the last frame was read.
+        is_cut: Whether nothing more is sent, asked before each frame.
     """
 
     def __init__(
-        self, frames: list[Frame], recorded: Recorded, at_end: Callable[[], None] | None = None
+        self,
+        frames: list[Frame],
+        recorded: Recorded,
+        at_end: Callable[[], None] | None = None,
+        is_cut: Callable[[], bool] | None = None,
     ) -> None:
         self._frames = iter(frames)
         self._left = len(frames)
         self._recorded = recorded
         self._at_end = at_end
+        self._is_cut = is_cut
 
     def __next__(self) -> Frame:
+        if self._is_cut is not None and self._is_cut():
+            self._left = 0
+            raise StopIteration
         frame = next(self._frames)
         self._left -= 1
         if not self._left and self._at_end is not None:
