@@ -72,6 +72,18 @@ def test_an_unstored_response_can_be_neither_retrieved_nor_continued() -> None:
     assert body["error"]["type"] == "invalid_request_error"
 
 
+def test_an_item_lives_as_long_as_any_response_that_holds_it() -> None:
+    be = Backend(brain=lambda context: "ok")
+    _, first = post(be, input="a")
+    _, second = post(be, input=[first["output"][0], {"role": "user", "content": "b"}])
+    reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+
+    send(be, "DELETE", f"/v1/responses/{second['id']}")
+    assert post(be, input=[reference], store=False)[0] == 200
+    send(be, "DELETE", f"/v1/responses/{first['id']}")
+    assert post(be, input=[reference], store=False)[0] == 404
+
+
 def test_a_deleted_response_is_gone_and_its_continuations_live_on() -> None:
     be = Backend(brain=lambda context: "ok")
     _, first = post(be, input="a")

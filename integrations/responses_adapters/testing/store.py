@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -163,6 +164,7 @@ class Store:
         self.responses: dict[str, Stored] = {}
         self.conversations: dict[str, Conversation] = {}
         self.items: dict[str, Item] = {}
+        self._holders: Counter[str] = Counter()
         self.schedules: dict[str, Item] = {}
         self.reservations: dict[tuple[str, str], tuple[bytes, Stored]] = {}
 
@@ -176,9 +178,9 @@ class Store:
         self.responses[stored.id] = stored
         if stored.ticket is not None:
             self.responses[stored.ticket] = stored
-        for item in (*stored.input, *stored.body["output"]):
-            if item.get("id"):
-                self.items[item["id"]] = item
+        for item_id, item in _items(stored).items():
+            self.items[item_id] = item
+            self._holders[item_id] += 1
 
     def note(self, output: list[Item]) -> None:
         """Remember what was sealed, and which item a reasoning item led to."""
@@ -196,8 +198,11 @@ class Store:
         if stored is not None:
             for name in (stored.id, stored.ticket):
                 self.responses.pop(name or "", None)
-            for item in (*stored.input, *stored.body["output"]):
-                self.items.pop(item.get("id") or "", None)
+            for item_id in _items(stored):
+                self._holders[item_id] -= 1
+                if self._holders[item_id] < 1:
+                    self.items.pop(item_id, None)
+                    del self._holders[item_id]
         return stored
 
     def trim(self, newest: int) -> None:
@@ -219,3 +224,9 @@ class Store:
         self.responses.clear()
         self.conversations.clear()
         self.items.clear()
+        self._holders.clear()
+
+
+def _items(stored: Stored) -> dict[str, Item]:
+    """The items of a response by id; some belong to others too, as a repeated history does."""
+    return {item["id"]: item for item in (*stored.input, *stored.body["output"]) if item.get("id")}
