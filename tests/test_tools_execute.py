@@ -418,11 +418,21 @@ async def test_text_parts_share_one_cap_and_images_stay_whole():
     def read() -> Any:
         return ["x" * 90, PNG, "y" * 90, "z"]
 
-    first, image, second = await answer(read, max_output_chars=100)
+    note = "… [cut: 181 characters]"
 
-    assert first["text"] == "x" * 90
-    assert image["type"] == "input_image"
-    assert len(second["text"]) == 10
+    def text(content: str) -> dict[str, str]:
+        return {"type": "input_text", "text": content}
+
+    first, image, *rest = await answer(read, max_output_chars=150)
+    assert (first, image["type"]) == (text("x" * 90), "input_image")
+    assert rest == [text("y" * 37 + note)]
+
+    first, image, *rest = await answer(read, max_output_chars=100)
+    assert (first, image["type"]) == (text("x" * 77 + note), "input_image")
+    assert rest == []
+
+    assert (await answer(read, max_output_chars=113))[-1] == text(note)
+    assert (await answer(read, max_output_chars=181))[-1] == text("z")
 
 
 async def test_a_declined_call_does_not_run_and_says_so():

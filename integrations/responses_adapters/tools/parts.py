@@ -54,25 +54,30 @@ def data_part(data: str, media_type: str, *, filename: str | None = None) -> Par
 
 
 def cap(output: Output, limit: int) -> Output:
-    """`output` with at most `limit` characters of text, and a note of what was cut; images and files stay whole."""
+    """`output` with at most `limit` characters of text, and a note where it was cut; images and files stay whole."""
     if isinstance(output, str):
-        return _cut(output, limit)
-    capped: list[Part] = []
-    for part in output:
-        if part.get("type") == "input_text":
-            if limit <= 0:
-                continue
-            part = {**part, "text": _cut(part["text"], limit)}
-            limit -= len(part["text"])
-        capped.append(part)
-    return capped
-
-
-def _cut(text: str, limit: int) -> str:
-    if len(text) <= limit:
+        (part,) = _cap_parts([{"type": "input_text", "text": output}], limit)
+        text: str = part["text"]
         return text
-    note = f"… [cut: {len(text):,} characters]"
-    return text[: max(0, limit - len(note))] + note[:limit]
+    return _cap_parts(output, limit)
+
+
+def _cap_parts(parts: list[Part], limit: int) -> list[Part]:
+    total = sum(len(part["text"]) for part in parts if part.get("type") == "input_text")
+    if total <= limit:
+        return parts
+    note = f"… [cut: {total:,} characters]"[:limit]
+    left = limit - len(note)
+    capped: list[Part] = []
+    for part in parts:
+        if part.get("type") != "input_text":
+            capped.append(part)
+        elif left >= 0:
+            text = part["text"]
+            is_whole = len(text) <= left
+            capped.append(part if is_whole else {**part, "text": text[:left] + note})
+            left = left - len(text) if is_whole else -1  # the note speaks for all that follow
+    return capped
 
 
 def _as_part(value: Any) -> Part | None:
