@@ -95,6 +95,29 @@ def test_a_port_that_is_taken_is_one_line_of_advice(capsys):
     assert "port 0 takes a free one" in capsys.readouterr().err
 
 
+def test_a_port_that_does_not_exist_is_one_line_of_advice(capsys):
+    assert main(["serve", "--port", "99999"]) == 2
+
+    assert capsys.readouterr().err == (
+        "responses-adapters serve: there is no port 99999: they go from 0, which takes a free one, to 65535\n"
+    )
+
+
+@pytest.mark.parametrize("place", ["missing/x.yaml", "folder", "file/x.yaml"])
+def test_a_recording_that_cannot_be_written_is_one_line_of_advice(tmp_path, capsys, place):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    output = str(tmp_path / place)
+    options = ["--upstream", "http://127.0.0.1:9/v1", "--port", "0", "--output", output]
+
+    assert main(["record", *options]) == 2
+
+    error = capsys.readouterr().err
+    assert error.startswith(f"responses-adapters record: cannot write the script {output}: ")
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
 def test_without_a_command_the_commands_are_listed(capsys):
     with pytest.raises(SystemExit) as caught:
         main([])

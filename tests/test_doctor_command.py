@@ -409,6 +409,19 @@ def test_over_a_socket_the_command_prints_what_it_found_and_ends_with_0(tmp_path
     assert report["requests"] <= 25
 
 
+def test_a_folder_in_the_place_of_the_profile_is_noticed_before_any_request(
+    tmp_path: Path,
+) -> None:
+    backend = Backend(brain=True)
+    folder = tmp_path / "p.toml"
+    folder.mkdir()
+
+    with pytest.raises(ConfigurationError, match="cannot be written over"):
+        doctor(backend, save=str(folder))
+
+    assert not backend.requests
+
+
 def test_known_servers_survive_the_file_they_are_saved_in(tmp_path: Path) -> None:
     from responses_adapters.profiles import dump_profile, find_server
 

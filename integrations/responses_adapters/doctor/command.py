@@ -89,9 +89,11 @@ def _check_file(name: str) -> None:
         raise ConfigurationError(
             f"--save {name}: the name has to end in .toml to be loaded by server="
         )
-    folder = Path(name).absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigurationError(f"--save {name}: nothing can be written in {folder}")
+    file = Path(name).absolute()
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise ConfigurationError(f"--save {name}: nothing can be written in {file.parent}")
+    if file.exists() and not (file.is_file() and os.access(file, os.W_OK)):
+        raise ConfigurationError(f"--save {name}: there is something that cannot be written over")
 
 
 def _endpoint(arguments: argparse.Namespace) -> Endpoint:

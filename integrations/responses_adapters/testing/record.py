@@ -7,13 +7,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from ..endpoints import Endpoint
-from ..errors import MissingExtraError
+from ..errors import ConfigurationError, MissingExtraError
 from .asgi import Abort, Message, Receive, Send, error_json, hang_up, read_body, send_whole
 from .behaviour import DEFAULT_MAX_BODY
 from .redaction import redact
@@ -142,7 +142,7 @@ def record_into(path: str | Path, endpoint: Endpoint, *, port: int = 0) -> Itera
     """Record on a loopback port what passes to `endpoint`; the script is complete after every exchange.
 
     Raises:
-        ConfigurationError: The port cannot be had.
+        ConfigurationError: The port cannot be had, or nothing can be written at `path`.
         MissingExtraError: uvicorn or PyYAML is not installed.
     """
     name = endpoint.profile.name
@@ -245,6 +245,7 @@ def write_script(path: str | Path, server: str, exchanges: list[Exchange]) -> No
     """Write what `Replay.from_file` reads; a reader never meets half a file.
 
     Raises:
+        ConfigurationError: It cannot be written there.
         MissingExtraError: PyYAML is not installed.
     """
     try:
@@ -254,5 +255,10 @@ def write_script(path: str | Path, server: str, exchanges: list[Exchange]) -> No
     script = {"server": server, "exchanges": [exchange.to_dict() for exchange in exchanges]}
     text = yaml.safe_dump(script, sort_keys=False, allow_unicode=True, width=120)
     beside = Path(f"{path}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise ConfigurationError(f"cannot write the script {path}: {error.strerror}") from error

@@ -202,6 +202,10 @@ def make_server(app: Any) -> uvicorn.Server:
 def _bind(listener: socket.socket, port: int) -> None:
     try:
         listener.bind((HOST, port))
+    except OverflowError:
+        raise ConfigurationError(
+            f"there is no port {port}: they go from 0, which takes a free one, to 65535"
+        ) from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on port {port}: {error.strerror}; port 0 takes a free one"
