@@ -229,6 +229,37 @@ async def test_types_validate_and_give_back_the_object():
     assert "description" not in to_responses_tool(Point)
 
 
+@pytest.mark.parametrize(
+    ("docstring", "description"),
+    [
+        (
+            (
+                "Delete.\n\nWarning:\n    Cannot be undone.\n\nArgs:\n    n: How many.\n\nNote: once.\n\n"
+                "Example:\n    delete(3)\n\nReturns:\n    x"
+            ),
+            "Delete.\n\nWarning: Cannot be undone.\n\nNote: once.",
+        ),
+        (
+            "Delete.\n\nArgs:\n    n: How many.\n\nNote: Only once.\n    Ask first.",
+            "Delete.\n\nNote: Only once.\nAsk first.",
+        ),
+        (
+            (
+                "Delete.\n\nParameters\n----------\nn : int\n    How many.\n\n"
+                "Warnings\n--------\nCannot be undone.\n\nSee Also\n--------\nrestore"
+            ),
+            "Delete.\n\nWarnings: Cannot be undone.\n\nSee Also: restore",
+        ),
+    ],
+)
+def test_warnings_and_notes_of_a_docstring_reach_the_model(docstring: str, description: str):
+    def delete(n: int) -> None: ...
+
+    delete.__doc__ = docstring
+
+    assert to_responses_tool(delete)["description"] == description
+
+
 def test_a_typed_dicts_own_words_describe_its_fields():
     made = to_responses_tool(Named)
 

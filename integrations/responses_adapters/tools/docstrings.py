@@ -21,7 +21,7 @@ _GOOGLE: Final = re.compile(
 
 
 def describe_parameters(documented: Any) -> tuple[str, dict[str, str]]:
-    """The prose of an object's own docstring, and the description of each parameter it documents.
+    """The prose of an object's own docstring, warnings and notes included, and what it says of each parameter.
 
     Google, numpy and sphinx styles are told apart by their section heads.
     """
@@ -42,7 +42,17 @@ def describe_parameters(documented: Any) -> tuple[str, dict[str, str]]:
                 parameters.setdefault(item.name.lstrip("*"), " ".join(item.description.split()))
         elif section.kind.value == "text":
             prose.append(section.value)
+        elif section.kind.value == "admonition" and section.value.annotation != "example":
+            prose.append(_admonition(section.title or "", section.value))
     return "\n\n".join(prose), parameters
+
+
+def _admonition(title: str, said: Any) -> str:
+    """A warning or a note as its author wrote it: a section of that name, or a title on the line of it."""
+    kind = said.annotation.replace("-", " ")
+    if title.lower().startswith(kind):
+        return f"{title}: {said.description}"
+    return f"{kind.capitalize()}: {title}\n{said.description}"
 
 
 def _style(docstring: str) -> Literal["google", "numpy", "sphinx"] | None:
