@@ -7,6 +7,7 @@ import json
 import os
 import tomllib
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -279,10 +280,10 @@ def find_server(
 
     Raises:
         UnknownServerError: No server has that name.
-        ConfigurationError: The file is not there, or holds no profile.
+        ConfigurationError: The file is not there or holds no profile, or a value of the profile is not of its type.
     """
     if isinstance(server, ServerProfile):
-        return server
+        return _checked(server)
     if server is not None and server.endswith(".toml"):
         return load_profile(server)
     if server is not None:
@@ -339,37 +340,60 @@ def load_profile(path: str | os.PathLike[str]) -> ServerProfile:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"server profile {path}: {error}") from error
-    kinds = get_type_hints(ServerProfile)
+    kinds = _kinds()
     for name, value in found.items():
         if name not in kinds:
             near = difflib.get_close_matches(name, kinds, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(f"server profile {path}: unknown field {name!r}.{hint}")
-        found[name] = _read_field(path, name, value, kinds[name])
+        wanted = _misfit(value, kinds[name], collection="list")
+        if wanted is not None:
+            raise ConfigurationError(f"server profile {path}: {name} = {value!r}, but {wanted}")
+        origin = get_origin(kinds[name])
+        found[name] = origin(value) if origin in _COLLECTIONS else value
     if "name" not in found:
         raise ConfigurationError(f"server profile {path}: 'name' is missing")
     return ServerProfile(**found)
 
 
-def _read_field(path: str | os.PathLike[str], name: str, value: Any, kind: Any) -> Any:
-    """A value of TOML as the field has it; the field's type is the only description of it."""
+def _checked(profile: ServerProfile) -> ServerProfile:
+    for name, kind in _kinds().items():
+        value = getattr(profile, name)
+        wanted = _misfit(value, kind)
+        if wanted is not None:
+            raise ConfigurationError(
+                f"ServerProfile {profile.name!r}: {name}={value!r}, but {wanted}"
+            )
+    return profile
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(ServerProfile)
+
+
+_COLLECTIONS: Final = (tuple, frozenset)
+
+
+def _misfit(value: Any, kind: Any, *, collection: str | None = None) -> str | None:
+    """What a field has to be where it is not; its type is the only description of it."""
     origin, choices = get_origin(kind), get_args(kind)
-    if origin in {tuple, frozenset}:
+    if origin in _COLLECTIONS:
         known = get_args(choices[0])
-        if isinstance(value, list) and all(
+        if isinstance(value, (*_COLLECTIONS, list, set)) and all(
             each in known if known else isinstance(each, str) for each in value
         ):
-            return origin(value)
-        wanted = f"a list of {', '.join(map(repr, known))}" if known else "a list of strings"
+            return None
+        wanted = f"a {collection or origin.__name__} of " + (
+            ", ".join(map(repr, known)) if known else "strings"
+        )
     elif origin is Literal:
         if value in choices:
-            return value
+            return None
         wanted = " or ".join(map(repr, choices))
     else:
         allowed = choices or (kind,)
         if type(value) in allowed:
-            return value
+            return None
         wanted = " or ".join(each.__name__ for each in allowed if each is not NoneType)
-    raise ConfigurationError(
-        f"server profile {path}: {name} = {value!r}, but it has to be {wanted}"
-    )
+    return f"it has to be {wanted}"
