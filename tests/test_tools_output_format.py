@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+from typing import Any, Generic, TypeVar
+
 import pytest
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from responses_adapters.tools import OutputFormat, ToolConversionError, ToolError
+
+T = TypeVar("T")
+
+
+class Rows(TypedDict, Generic[T]):
+    rows: list[T]
 
 
 class City(BaseModel):
@@ -66,3 +75,17 @@ def test_an_answer_that_does_not_fit_says_why(text: str, words: str):
 def test_a_shape_that_is_no_object_is_refused_with_what_to_do():
     with pytest.raises(ToolConversionError, match="wrap the value in an object"):
         OutputFormat(int)
+
+
+@pytest.mark.parametrize("shape", ["json", None, 3, [City]])
+def test_what_is_no_shape_is_refused_as_such(shape: Any):
+    with pytest.raises(ToolConversionError, match="is not a shape: pass a Pydantic model"):
+        OutputFormat(shape)
+
+
+def test_generic_shapes_are_shapes():
+    class Page(BaseModel, Generic[T]):
+        item: T
+
+    assert OutputFormat(Page[int]).parse('{"item": 1}').item == 1
+    assert OutputFormat(Rows[int]).parse('{"rows": [1]}') == {"rows": [1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ToolConversionError, ToolError
@@ -26,6 +27,11 @@ class OutputFormat:
     """
 
     def __init__(self, shape: Any, *, name: str | None = None, strict: Strictness = "auto") -> None:
+        if not (isinstance(shape, (Mapping, Tool, bool)) or callable(shape)):
+            raise ToolConversionError(
+                f"{shape!r:.80} is not a shape: pass a Pydantic model, a dataclass, a typed dict,"
+                " or the JSON Schema of an object"
+            )
         (tool,) = make_tools(shape, name=name, strict=strict)
         if not isinstance(tool, Tool):
             raise ToolConversionError(f"{shape!r:.80} is a hosted tool, not a shape")
