@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -20,8 +20,6 @@ _SAID_ELSEWHERE: Final = frozenset(
     {"reasoning", "tool_call", "tool_call_chunk", "invalid_tool_call"}
 )
 """Blocks that are compared otherwise, or whose meaning on the wire `tool_calls` decides."""
-
-StreamT = TypeVar("StreamT", bound=Callable[..., Any])
 
 
 def in_standard_blocks(message: AIMessage) -> AIMessage:
@@ -105,17 +103,19 @@ def _possible_thoughts(raw: Iterable[Any]) -> set[str]:
     }
 
 
-def _standard(method: StreamT) -> StreamT:
+class StandardEvents(BaseChatModel):
+    """A chat model whose `version="v3"` events, which are standard blocks, carry the server's items too."""
+
+
+def _standard(method: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(method)
     def through(self: BaseChatModel, *args: Any, version: str = "v2", **kwargs: Any) -> Any:
         model = self.model_copy(update={"output_version": "v1"}) if version == "v3" else self
         return method(model, *args, version=version, **kwargs)
 
-    return cast("StreamT", through)
+    return through
 
 
-class StandardEvents(BaseChatModel):
-    """A chat model whose `version="v3"` events, which are standard blocks, carry the server's items too."""
-
-    stream_events: ClassVar = _standard(BaseChatModel.stream_events)
-    astream_events: ClassVar = _standard(BaseChatModel.astream_events)
+# To type checkers both stay upstream's, with all their overloads.
+for _name in ("stream_events", "astream_events"):
+    setattr(StandardEvents, _name, _standard(getattr(BaseChatModel, _name)))
