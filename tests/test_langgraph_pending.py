@@ -79,6 +79,19 @@ def test_a_server_that_answers_at_once_is_not_waited_for(responses_backend: Back
     assert graph().invoke(says("hi"), THREAD)["messages"][-1].text == "at once"
 
 
+def test_a_server_that_answers_at_once_and_forgets_is_sent_everything(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.configure(background_waits=()).ignore_previous_id()
+    responses_backend.reply("one").then.reply("what?").then.reply("two")
+    app = graph()
+    app.invoke(says("hi"), THREAD)
+    answer = app.invoke(says("again"), THREAD)["messages"][-1]
+    assert answer.text == "two"
+    assert answer.response_metadata["responses"]["why"] == "the server forgot the conversation"
+    assert responses_backend.contexts[-1].texts == ["hi", "one", "again"]
+
+
 def test_a_resumed_run_waits_for_the_pending_response(responses_backend: Backend) -> None:
     responses_backend.background(polls=1).reply("done")
     responses_backend.fail(418, endpoint="retrieve")

@@ -115,7 +115,7 @@ class _Phase(Runnable[Any, dict[str, Any]]):
             return _Pending(
                 background,
                 key=self._key,
-                saved=values.get(self._key),
+                pending=values.get(self._key),
                 messages=thread_digest(entries),
                 waits=self._waits,
             )
@@ -129,12 +129,21 @@ class _Phase(Runnable[Any, dict[str, Any]]):
 
 @dataclass(kw_only=True)
 class _Pending(Submission):
-    """A submission kept in the graph's state under `key`: which messages it answers, and the server's reply to it."""
+    """A submission kept in the graph's state under `key`: which messages it answers, and the server's reply to it.
+
+    Attributes:
+        key: Key of the state.
+        messages: Digest of the messages to answer.
+        waits: Whether to wait here.
+        pending: What the state holds, until it is adopted or cancelled.
+        saved: What was adopted or submitted last.
+    """
 
     key: str
-    saved: dict[str, Any] | None
     messages: str
     waits: bool
+    pending: dict[str, Any] | None
+    saved: dict[str, Any] | None = None
 
     def sync_driver(self) -> type[ResponsesClient]:
         return _PendingClient
@@ -152,18 +161,19 @@ class _Pending(Submission):
 
         Instructions, settings and what is known of the server may have changed since: no reason to pay again.
         """
-        if self.adopted or self.saved is None or self.saved.get("messages") != self.messages:
+        if self.pending is None or self.pending.get("messages") != self.messages:
             return None
-        self.adopted = True
+        self.saved, self.pending, self.adopted = self.pending, None, True
         return self.note(Reply(**self.saved["reply"]))
 
     def stale(self) -> Send | None:
-        """The request that cancels what is pending and not wanted; what was adopted has ended."""
-        response_id = None if self.adopted else (self.saved or {}).get("id")
+        """The request that cancels what is pending and not wanted."""
+        response_id = (self.pending or {}).get("id")
+        self.pending = None
         return Send("POST", f"/responses/{response_id}/cancel") if response_id else None
 
     def keep(self, send: Send, reply: Reply) -> Reply:
-        """Remember an accepted request, and forget the one before it."""
+        """Remember an accepted request."""
         self.adopted, self.saved = False, None
         if is_accepted(reply):
             self.saved = {
