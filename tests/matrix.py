@@ -1,6 +1,6 @@
 """The tests on the versions that users may have, always from the built wheel.
 
-    python tests/matrix.py                every cell, on every Python that is there
+    python tests/matrix.py                every cell, on every Python that is there; as many at a time as JOBS says
     python tests/matrix.py lowest         one cell, on this Python
 
 Needs a package index; each cell has a virtualenv of its own, which is removed again.
@@ -8,12 +8,14 @@ Needs a package index; each cell has a virtualenv of its own, which is removed a
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -95,21 +97,22 @@ def find_pythons() -> dict[str, str]:
     return found
 
 
-def run(name: str, python: str) -> str:
+def run(name: str, version: str, python: str) -> str:
     """Install and test one cell; the last line that pytest printed, or what went wrong before."""
-    cell = CELLS[name]
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    subprocess.run([python, "-m", "venv", BUILD / "venv"], check=True)
-    inside = [str(BUILD / "venv" / "bin" / "python"), "-m"]
+    cell, build = CELLS[name], BUILD / f"{name}-{version}"
+    print(f"\n{name} on Python {version}", flush=True)
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    subprocess.run([python, "-m", "venv", build / "venv"], check=True)
+    inside = [str(build / "venv" / "bin" / "python"), "-m"]
     pip = [*inside, "pip", "--quiet", "--disable-pip-version-check"]
-    constraints = BUILD / "constraints.txt"
+    constraints = build / "constraints.txt"
     pins = oldest(cell.extras) if cell.lowest else {}
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
     try:
         subprocess.run([*pip, "install", "pip>=25.1"], check=True)
-        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", BUILD, ROOT], check=True)
-        [wheel] = BUILD.glob("*.whl")
+        subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", build, ROOT], check=True)
+        [wheel] = build.glob("*.whl")
         wanted = [f"{wheel}[{','.join(cell.extras)}]", "--group", f"{ROOT / 'pyproject.toml'}:test"]
         subprocess.run([*pip, "install", "--constraint", constraints, *wanted], check=True)
     except subprocess.CalledProcessError as error:
@@ -120,7 +123,7 @@ def run(name: str, python: str) -> str:
         for line in process.stdout:
             print(line, end="", flush=True)
             last = line.strip() or last
-    shutil.rmtree(BUILD)
+    shutil.rmtree(build)
     return last if process.returncode == 0 else f"failed: {last}"
 
 
@@ -131,10 +134,10 @@ def main(names: list[str]) -> int:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(CELLS)}")
     here = "{}.{}".format(*sys.version_info)
     pythons = {here: sys.executable} if names else find_pythons()
-    results = {}
-    for name, version in product(names or CELLS, pythons):
-        print(f"\n{name} on Python {version}", flush=True)
-        results[name, version] = run(name, pythons[version])
+    cells = list(product(names or CELLS, pythons))
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "1"))) as jobs:
+        ends = jobs.map(lambda cell: run(*cell, pythons[cell[1]]), cells)
+        results = dict(zip(cells, ends, strict=True))
     print()
     for (name, version), result in results.items():
         print(f"{name:8} {version:6} {result}")

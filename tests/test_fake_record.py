@@ -19,7 +19,7 @@ from responses_adapters.profiles import SERVERS
 from responses_adapters.testing import Backend
 from responses_adapters.testing.asgi import FakeApp
 from responses_adapters.testing.record import Recorder, record_into, write_script
-from responses_adapters.testing.redaction import redact
+from responses_adapters.testing.redaction import is_redacted_form, redact
 from responses_adapters.testing.replay import Exchange, Replay, load_script
 from responses_adapters.testing.server import ResponsesServer
 from responses_adapters.testing.transport import make_transport, openai_client, sdk_library
@@ -149,6 +149,18 @@ def test_the_real_key_goes_upstream_and_nowhere_else(record, script):
         (
             {"properties": {"password": {"type": "string", "default": "x"}}},
             {"properties": {"password": {"type": "string", "default": "REDACTED"}}},
+        ),
+        (
+            {"properties": {"headers": {"type": "object", "default": {"X": "x"}}}},
+            {"properties": {"headers": {"type": "object", "default": "REDACTED"}}},
+        ),
+        (
+            {"properties": {"token": {"anyOf": [{"enum": ["a"]}, {"type": "null"}]}}},
+            {"properties": {"token": {"anyOf": [{"enum": "REDACTED"}, {"type": "null"}]}}},
+        ),
+        (
+            {"properties": {"password": {"value": "x"}, "headers": {"X": "x"}}},
+            {"properties": {"password": "REDACTED", "headers": {"X": "REDACTED"}}},
         ),
     ],
 )
@@ -360,3 +372,9 @@ def test_without_pyyaml_the_command_that_installs_it_is_named(script, monkeypatc
 async def test_what_is_no_request_is_not_served(app):
     with pytest.raises(NotImplementedError):
         await app({"type": "strange"}, None, None)
+
+
+@pytest.mark.parametrize(("end", "same"), [("end", True), ("no end", False)])
+def test_a_long_text_with_many_secrets_is_compared_at_once(end, same):
+    said = "".join(f"GET /{n} Bearer abcdefghij{n:02} 200\n" for n in range(60))
+    assert is_redacted_form(redact(f"{said}end"), f"{said}{end}") is same

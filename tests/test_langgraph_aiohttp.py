@@ -210,3 +210,10 @@ def test_a_client_of_yours_already_decides_what_sends() -> None:
         ChatResponses("m", async_client=openai.AsyncOpenAI(api_key="sk-x"), http="aiohttp")
     with pytest.raises(ConfigurationError, match="http="):
         model("https://a/v1", "aiohttp", http_async_client=object())
+
+
+async def test_a_synchronous_client_may_stand_beside_aiohttp(responses_backend: Backend) -> None:
+    responses_backend.reply("hi")
+    http_client = openai.DefaultHttpxClient()
+    chat = model("https://gw.test/v1", "aiohttp", http_client=http_client)
+    assert (await chat.ainvoke("hi")).text == "hi"

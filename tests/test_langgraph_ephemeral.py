@@ -120,3 +120,19 @@ def test_the_model_sees_the_messages_and_the_notes_since_the_last_replay(
         assert seen == [message.text for message in said[:-1]]
         assert {text for text in context.texts if text.startswith("note")} == expected
     assert chained >= 12
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_mark_of_the_prompt_cache_that_moves_is_no_edit(
+    inside: bool, responses_backend: Backend
+) -> None:
+    def marked(text: str, mark: bool) -> HumanMessage:
+        cut = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+        marks = ({"extras": cut} if inside else cut) if mark else {}
+        return HumanMessage([{"type": "text", "text": text, **marks}])
+
+    responses_backend.reply("one").then.reply("two")
+    model = ChatResponses("m", base_url="https://gw.test/v1", api_key="sk-gw", server="openai")
+    answer = model.invoke([marked("hi", True)])
+    model.invoke([marked("hi", False), answer, marked("more", True)])
+    assert len(responses_backend.creates[-1].input) == 1

@@ -84,3 +84,13 @@ def test_a_cache_does_not_see_header_values(responses_backend: Backend) -> None:
     model.invoke("hi", **HEADERS)
     assert len(cache._cache) == 1
     assert "pl4nted" not in repr(cache._cache)
+
+
+def test_tenants_told_apart_by_a_header_share_no_cached_answer(responses_backend: Backend) -> None:
+    responses_backend.reply("for one").then.reply("for two")
+    model = ChatResponses("m", base_url="https://gw.test/v1", api_key="k", cache=InMemoryCache())
+    said = [
+        model.invoke("hi", extra_headers={"X-Tenant": tenant}).text
+        for tenant in ("one", "two", "one")
+    ]
+    assert said == ["for one", "for two", "for one"]

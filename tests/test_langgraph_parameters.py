@@ -143,3 +143,13 @@ def test_no_option_is_left_out_here() -> None:
 def test_no_parameter_of_the_api_is_left_out_of_the_options() -> None:
     api = set(inspect.signature(Responses.create).parameters) - SDK_ONLY - ELSEWHERE
     assert api <= PARAMETERS.keys()
+
+
+def test_no_word_on_chaining_leaves_the_models_own(responses_backend: Backend) -> None:
+    responses_backend.reply("one").then.reply("two")
+    chat = ChatResponses(
+        "m", base_url="https://gw.test/v1", api_key="sk-gw", server="openai", chaining="never"
+    )
+    answer = chat.invoke("hi", chaining=None)
+    chat.invoke([HumanMessage("hi"), answer, HumanMessage("more")], chaining=None)
+    assert len(responses_backend.creates[-1].input) == 3

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import Annotated, Any
 
 import openai
@@ -15,9 +16,11 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.runtime import RunControl
 from langgraph.types import Command
 from pydantic import BaseModel
+from typing_extensions import TypedDict
 
 from responses_adapters.errors import ConfigurationError, ResponseFailedError
 from responses_adapters.langgraph import Background, ResponsesNode, add_responses
+from responses_adapters.profiles import find_server
 from responses_adapters.testing import Backend
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -288,3 +291,60 @@ def test_functions_of_the_state_get_the_schema_of_the_graph(responses_backend: B
         says("hi"), THREAD
     )
     assert responses_backend.creates[0].json["instructions"] == "Room Birch."
+
+
+def test_a_response_that_somebody_else_cancels_is_not_submitted_again(
+    responses_backend: Backend,
+) -> None:
+    responses_backend.background(polls=40).reply("unheard")
+    waits = graph().stream(says("hi"), THREAD, stream_mode="custom", durability="sync")
+    next(waits)
+    response_id = next(waits)["response_id"]
+    with openai.OpenAI(base_url=GATEWAY["base_url"], api_key=GATEWAY["api_key"]) as client:
+        client.responses.cancel(response_id)
+    with pytest.raises(ResponseFailedError, match="ended as cancelled"):
+        list(waits)
+    assert len(responses_backend.creates) == 1
+
+
+@pytest.mark.parametrize("inherits", [False, True])
+def test_an_adopted_answer_is_not_taken_for_one_to_the_new_instructions(
+    inherits: bool, responses_backend: Backend
+) -> None:
+    server = replace(find_server("openai"), inherits_instructions=inherits)
+    saver = InMemorySaver()
+    responses_backend.background(polls=2)
+    for text in ("one two three " * 20, "two " * 20, "three " * 20):
+        responses_backend.reply(text)
+    responses_backend.fail(418, endpoint="retrieve")
+    with pytest.raises(openai.APIStatusError):
+        graph(saver, server=server, instructions="Old rules. " * 400).invoke(says("hi"), THREAD)
+    app = graph(saver, server=server, instructions="New rules.")
+    app.invoke(None, THREAD)
+    app.invoke(says("again"), THREAD)
+    app.invoke(says("and"), THREAD)
+    _, second, third = responses_backend.creates
+    assert second.json["instructions"] == "New rules."
+    assert (third.json.get("instructions") is None) is inherits
+    assert second.previous_response_id
+    assert third.previous_response_id
+
+
+def test_a_response_of_another_server_is_not_waited_for(responses_backend: Backend) -> None:
+    saver = InMemorySaver()
+    responses_backend.background(polls=2).reply("of one").then.reply("of the other")
+    responses_backend.fail(418, endpoint="retrieve")
+    with pytest.raises(openai.APIStatusError):
+        graph(saver).invoke(says("hi"), THREAD)
+    other = graph(saver, base_url="https://other.test/v1")
+    assert other.invoke({"messages": []}, THREAD)["messages"][-1].text == "of the other"
+
+
+class Plain(TypedDict):
+    messages: list[Any]
+
+
+def test_submitting_leaves_messages_without_a_reducer_alone(responses_backend: Backend) -> None:
+    responses_backend.background(polls=1).reply("done")
+    state = graph(schema=Plain).invoke(says("hi"), THREAD)
+    assert [message.text for message in state["messages"]] == ["done"]

@@ -247,3 +247,20 @@ def test_thoughts_around_a_text_stay_two_items() -> None:
         response_metadata={"model_provider": "openai", "output_version": "v1"},
     )
     assert [item["type"] for item in to_items(answer)] == ["reasoning", "message", "reasoning"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("seal", [None, "of another"])
+def test_sealed_reasoning_that_was_removed_or_replaced_is_not_sent_again(
+    way: Callable[..., AIMessage], seal: str | None, responses_backend: Backend
+) -> None:
+    responses_backend.reason("", encrypted=True).reply("one")
+    answer = way()
+    first, *others = answer.content
+    assert isinstance(first, dict)
+    assert first["type"] == "reasoning"
+    kept = [] if seal is None else [{**first, "extras": {"encrypted_content": seal}}]
+    items = to_items(answer.model_copy(update={"content": [*kept, *others]}))
+    assert [each.get("encrypted_content") for each in items if each["type"] == "reasoning"] == (
+        [] if seal is None else [seal]
+    )

@@ -7,7 +7,7 @@ import functools
 import json
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -18,8 +18,9 @@ from openai import AsyncOpenAI
 from openai.types import responses
 from pydantic import BaseModel
 from pydantic_ai import Agent, capture_run_messages
+from pydantic_ai.direct import model_request
 from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.messages import ModelMessagesTypeAdapter
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRequest
 from pydantic_ai.models.openai import OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.usage import UsageLimits
@@ -28,6 +29,7 @@ from responses_adapters.protocol.reading import Limits
 from responses_adapters.pydantic_ai import ResponsesModel
 from responses_adapters.pydantic_ai.client import lean
 from responses_adapters.testing import Backend
+from responses_adapters.testing.transport import make_transport
 from responses_adapters.testing.wire import Request
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
@@ -364,3 +366,48 @@ def without_chance(message: Any) -> Any:
 
 
 CHANCE = re.compile(r'"(timestamp|run_id|conversation_id|history_digest)": "[^"]*"(, )?')
+
+
+async def test_a_stream_that_only_says_that_it_is_at_work_is_seen_to_have_begun() -> None:
+    opening = {"type": "response.created", "response": {"id": "resp_2", "status": "queued"}}
+    working = {"type": "response.in_progress", "response": {"id": "resp_2"}}
+    read = 0
+
+    class Working(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal read
+            yield frames(opening)
+            for read in range(100):  # noqa: B007 - counted outside
+                yield frames(working)
+
+    def handler(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-type": EVENTS}, stream=Working())
+
+    client = lean(sdk(handler))
+    stream = await client.responses.create(
+        model="m", input="Go.", previous_response_id="resp_1", stream=True
+    )
+    assert (await anext(aiter(stream))).type == "response.created"
+    assert read < 5
+    await stream.close()
+
+
+async def test_the_stock_class_chains_for_a_web_socket_and_so_does_ours() -> None:
+    async def sent(kind: type[OpenAIResponsesModel]) -> list[Any]:
+        backend = Backend()
+        backend.reply("one").then.reply("two")
+        http_client = httpx2.AsyncClient(transport=make_transport(backend))
+        client = AsyncOpenAI(api_key="sk-x", http_client=http_client)
+        model = kind(
+            "gpt-5",
+            provider=OpenAIProvider(openai_client=client),
+            settings={"openai_transport": "websocket"},
+        )
+        messages: list[ModelMessage] = [ModelRequest.user_text_prompt("hello")]
+        messages += [await model_request(model, messages), ModelRequest.user_text_prompt("again")]
+        await model_request(model, messages)
+        return [(each.previous_response_id, len(each.input)) for each in backend.creates]
+
+    stock = await sent(OpenAIResponsesModel)
+    assert stock[1][1] == 1
+    assert await sent(ResponsesModel) == stock

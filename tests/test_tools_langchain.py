@@ -20,6 +20,7 @@ from langchain_core.tools import (
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolNode, ToolRuntime
 from langgraph.runtime import Runtime
+from langgraph.store.base import BaseStore
 from langgraph.store.memory import InMemoryStore
 from pydantic import BaseModel
 from pydantic_ai import RunContext, RunUsage
@@ -398,3 +399,34 @@ async def test_a_langchain_tool_gets_its_config_from_langchain():
         return f"{x} {sorted(config)[0]}"
 
     assert await answer(run, '{"x": 1}') == "1 callbacks"
+
+
+@pytest.mark.parametrize("as_tool", [True, False])
+async def test_what_may_be_missing_is_not_asked_for(as_tool: bool):
+    def greet(
+        q: str,
+        user: Annotated[str | None, InjectedState("user")],
+        store: Annotated[BaseStore | None, InjectedStore()] = None,
+    ) -> str:
+        """Greet."""
+        return f"{q} {user} {store}"
+
+    box = Toolbox([tool(greet) if as_tool else greet])
+    call = {"type": "function_call", "call_id": "c", "name": "greet", "arguments": '{"q": "hi"}'}
+    (output,) = await box.execute([call], context={"messages": [], "user": None})
+    assert output["output"] == "hi None None"
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_all_that_a_generator_yields_reaches_the_graph(asynchronous: bool):
+    def rows(n: int):
+        """Rows."""
+        yield from range(n)
+
+    async def rows_later(n: int):
+        """Rows."""
+        for each in range(n):
+            yield each
+
+    (made,) = Toolbox([rows_later if asynchronous else rows]).to_langchain()
+    assert await made.ainvoke({"n": 3}) == [0, 1, 2]

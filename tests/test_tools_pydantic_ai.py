@@ -23,6 +23,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import FunctionToolset
 
+from responses_adapters.testing import Backend
 from responses_adapters.tools import (
     Toolbox,
     ToolContext,
@@ -234,3 +235,22 @@ async def test_an_asynchronous_tool_reaches_an_agent_too():
     assert await made.function(ctx, a=1) == 2
     with pytest.raises(ModelRetry, match="a must not be negative"):
         await made.function(ctx, a=-1)
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_all_that_a_generator_yields_reaches_the_agent(
+    asynchronous: bool, responses_backend: Backend
+):
+    def rows(n: int):
+        """Rows."""
+        yield from range(n)
+
+    async def rows_later(n: int):
+        """Rows."""
+        for each in range(n):
+            yield each
+
+    (made,) = Toolbox([rows_later if asynchronous else rows]).to_pydantic_ai()
+    responses_backend.call_tool(made.name, n=3).then.reply("done")
+    await Agent("openai:gpt-5", tools=[made]).run("Go.")
+    assert responses_backend.requests[-1].input[-1]["output"] == "[0,1,2]"

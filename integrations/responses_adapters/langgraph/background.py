@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -22,9 +22,10 @@ from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import interrupt
 
 from ..errors import ConfigurationError, ResponseFailedError
-from ..protocol.chain import Entry
+from ..protocol.chain import Ledger
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Event, Outcome, Reply, Send, Turn
+from ..protocol.waiting import RUNNING
 from .notices import tell_graph
 from .submitted import Attempt, NotSubmittedError, in_flight, request_digest
 from .watched import AsyncWatchedStream, WatchedStream, abegin, begin, tells_answer
@@ -95,6 +96,7 @@ class Submission:
         response_id: The response that was accepted.
         status: Its status when last seen.
         adopted: Whether an earlier attempt submitted it, rather than this one.
+        watched: Whether it was seen running.
     """
 
     background: Background
@@ -104,17 +106,16 @@ class Submission:
     response_id: str | None = None
     status: str | None = None
     adopted: bool = False
+    watched: bool = False
     _names: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def here(
-        cls, background: Background, entries: Sequence[Entry], *, tells: bool = True
-    ) -> Submission:
+    def here(cls, background: Background, ledger: Ledger, *, tells: bool = True) -> Submission:
         """A submission of the graph task that is running, or of none; or the one that a graph keeps itself.
 
         Args:
             background: How to wait.
-            entries: The messages that it answers.
+            ledger: The messages that it answers, and who holds them.
             tells: Whether the graph's `"custom"` stream hears of each wait.
 
         Raises:
@@ -127,7 +128,7 @@ class Submission:
                 " nothing was sent"
             )
         if (given := given_submission.get()) is not None:
-            return given(background, entries)
+            return given(background, ledger)
         info = runtime.execution_info if runtime is not None else None
         if info is None:
             return cls(background, tells=tells)
@@ -171,12 +172,20 @@ class Submission:
 
     def may_replace(self, error: ResponseFailedError) -> bool:
         """Whether to ask anew where an earlier attempt's response failed: trying again can help, or it was cancelled."""
-        cancelled = error.status == "cancelled" and self.background.cancels
+        cancelled = error.status == "cancelled" and self.background.cancels and not self.watched
         return self.adopted and (error.retryable or cancelled)
 
     def start_over(self) -> None:
         """Ask anew: the next request is another one, even if it says the same."""
         self._names.clear()
+        self.watched = False
+
+    def seen(self, reply: Reply) -> Reply:
+        """The reply to a poll; what is seen running here and cancelled later, somebody else has cancelled."""
+        self.watched = self.watched or (
+            isinstance(reply.body, dict) and reply.body.get("status") in RUNNING
+        )
+        return self.note(reply)
 
     def note(self, reply: Reply) -> Reply:
         """Remember which response the reply speaks of."""
@@ -221,8 +230,8 @@ def graph_runtime() -> Runtime[Any] | None:
     return get_runtime() if _CALL in _configurable() else None
 
 
-given_submission: ContextVar[Callable[[Background, Sequence[Entry]], Submission] | None] = (
-    ContextVar("responses_submission", default=None)
+given_submission: ContextVar[Callable[[Background, Ledger], Submission] | None] = ContextVar(
+    "responses_submission", default=None
 )
 """How the submission of the running node is made, where the graph's state keeps it."""
 
@@ -259,7 +268,7 @@ class BackgroundClient(ResponsesClient):
         post = super()._send
         if send.method != "POST":
             reply, events = post(send)
-            return self.submission.note(reply), events and WatchedStream(events, self.submission)
+            return self.submission.seen(reply), events and WatchedStream(events, self.submission)
         addressed = self.submission.address(send)
         if addressed is None:
             reply, stream = begin(*post(send), self.submission)
@@ -327,7 +336,7 @@ class AsyncBackgroundClient(AsyncResponsesClient):
         post = super()._send
         if send.method != "POST":
             reply, events = await post(send)
-            return self.submission.note(reply), events and AsyncWatchedStream(
+            return self.submission.seen(reply), events and AsyncWatchedStream(
                 events, self.submission
             )
         addressed = self.submission.address(send)

@@ -329,7 +329,7 @@ class ChatResponses(RequestOptions, StandardEvents, HiddenHeaders):
         if chain is None:
             chain = chain_name(current_metadata())
         connection = self._connection
-        chaining = options.pop("chaining", self.chaining)
+        chaining = options.pop("chaining", None) or self.chaining
         seed = options.pop("previous_response_id", None)
         headers = shown(options.pop("extra_headers", None))
         full_instructions = "\n\n".join(filter(None, instructions)) or None
@@ -354,7 +354,7 @@ class ChatResponses(RequestOptions, StandardEvents, HiddenHeaders):
                 poll_interval=self.poll_interval, poll_timeout=self.poll_timeout
             )
         if body.get("background"):
-            submission = Submission.here(background, ledger.entries, tells=self.emit_events)
+            submission = Submission.here(background, ledger, tells=self.emit_events)
             stream = stream and submission.streams
             transport["submission"] = submission
         turn = Turn(

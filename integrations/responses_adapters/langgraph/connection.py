@@ -156,7 +156,9 @@ class OwnClients(Connection):
         loop = asyncio.get_running_loop()
         known = self._per_loop.get(loop)
         if known is None:
-            given = _chosen("http_async_client", self._http_async_client, self._http_client)
+            given = self._http_async_client
+            if self._http == "httpx":
+                given = _chosen("http_async_client", given, self._http_client)
             held = held_async_client(self._account, self._http) if given is None else Held(given)
             kind = AsyncOpenAI if given is None else openai.AsyncOpenAI
             client = kind(http_client=held.client, **self._arguments())

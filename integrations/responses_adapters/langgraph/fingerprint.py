@@ -86,6 +86,9 @@ def essence(block: Any) -> Any:
         for key, value in block.items()
         if value is not None and (key not in _VOLATILE or (key == "id" and kind in _ID_IS_CONTENT))
     }
+    if _CACHE_MARKS & (extras := kept.get("extras") or {}).keys():
+        kept["extras"] = {k: v for k, v in extras.items() if k not in _CACHE_MARKS}
+        kept = {key: value for key, value in kept.items() if value != {}}
     if kind == "text" and len(kept) == 2 and "text" in kept:
         return kept["text"]
     if kind == "reasoning":

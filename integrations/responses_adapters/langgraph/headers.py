@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
@@ -24,12 +25,16 @@ def _reveal(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _hidden(options: dict[str, Any]) -> dict[str, Any]:
-    headers = options.get(_HEADERS)
-    if not isinstance(headers, Mapping):
+def _hidden(options: dict[str, Any], hide: Callable[[str], Any] = SecretStr) -> dict[str, Any]:
+    headers = shown(options.get(_HEADERS))
+    if headers is None:
         return options
-    kept = {n: SecretStr(v) if isinstance(v, str) else v for n, v in headers.items()}
+    kept = {n: hide(v) if isinstance(v, str) else v for n, v in headers.items()}
     return {**options, _HEADERS: kept}
+
+
+def _digest(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()
 
 
 class HiddenHeaders(BaseChatModel):
@@ -41,4 +46,5 @@ class HiddenHeaders(BaseChatModel):
         return super()._get_invocation_params(stop=stop, **_hidden(kwargs))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        return super()._get_llm_string(stop=stop, **_hidden(kwargs))
+        # The key of a cache: what one tenant was answered is not for another.
+        return super()._get_llm_string(stop=stop, **_hidden(kwargs, _digest))

@@ -50,5 +50,7 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 def explain_invalid(owner: str, error: ValidationError) -> str:
     """Which options have values of the wrong kind; the values themselves may be secret."""
-    found = {".".join(map(str, each["loc"])): each["msg"] for each in error.errors()}
-    return "; ".join(f"{owner}(..., {name}=...): {said}" for name, said in found.items())
+    found = [(".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()]
+    return "; ".join(
+        f"{owner}(..., {name}=...): {said}" if name else f"{owner}: {said}" for name, said in found
+    )

@@ -103,7 +103,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         try:
             answer = self.model.invoke(turn.messages, config, **turn.settings, **kwargs)
         except ParkedError as parked:
-            return {self._messages_key: turn.added, **parked.update}
+            return {**({self._messages_key: turn.added} if turn.added else {}), **parked.update}
         return self._update(turn, answer)
 
     async def ainvoke(
@@ -122,7 +122,7 @@ class ResponsesNode(Runnable[Any, dict[str, Any]]):
         try:
             answer = await self.model.ainvoke(turn.messages, config, **turn.settings, **kwargs)
         except ParkedError as parked:
-            return {self._messages_key: turn.added, **parked.update}
+            return {**({self._messages_key: turn.added} if turn.added else {}), **parked.update}
         return self._update(turn, answer)
 
     def _prepare(

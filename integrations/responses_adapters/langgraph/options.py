@@ -122,7 +122,7 @@ class RequestOptions(BaseModel):
         """
         if not options.keys() <= CALL_OPTIONS:
             refuse_unknown(cls.__name__, options, CALL_OPTIONS, lasting=cls.model_fields)
-        if (chaining := options.get("chaining", "auto")) not in _CHAINING:
+        if (chaining := options.get("chaining") or "auto") not in _CHAINING:
             raise ConfigurationError(
                 f"chaining={chaining!r} is none of {', '.join(map(repr, _CHAINING))}"
             )

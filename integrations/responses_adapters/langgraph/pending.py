@@ -7,7 +7,7 @@ adopted, any other is cancelled, so that nothing is left behind to be paid for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
@@ -17,7 +17,7 @@ from langgraph.graph import StateGraph
 from typing_extensions import TypedDict, is_typeddict
 
 from ..errors import ConfigurationError
-from ..protocol.chain import Entry
+from ..protocol.chain import Ledger
 from ..protocol.client import AsyncResponsesClient, ResponsesClient
 from ..protocol.turn import Reply, Send
 from .background import (
@@ -111,12 +111,12 @@ class _Phase(Runnable[Any, dict[str, Any]]):
 
     @contextmanager
     def _submission(self, values: dict[str, Any]) -> Iterator[None]:
-        def submission(background: Background, entries: Sequence[Entry]) -> Submission:
+        def submission(background: Background, ledger: Ledger) -> Submission:
             return _Pending(
                 background,
                 key=self._key,
                 pending=values.get(self._key),
-                messages=thread_digest(entries),
+                messages=thread_digest(ledger),
                 waits=self._waits,
             )
 
@@ -197,7 +197,7 @@ class _PendingClient(BackgroundClient):
     def _send(self, send: Send) -> Any:
         post = super(BackgroundClient, self)._send
         if send.method != "POST":
-            return self.submission.note(post(send)[0]), None
+            return self.submission.seen(post(send)[0]), None
         if (known := self.submission.recall()) is not None:
             return known, None
         if (cancel := self.submission.stale()) is not None:
@@ -212,7 +212,7 @@ class _AsyncPendingClient(AsyncBackgroundClient):
     async def _send(self, send: Send) -> Any:
         post = super(AsyncBackgroundClient, self)._send
         if send.method != "POST":
-            return self.submission.note((await post(send))[0]), None
+            return self.submission.seen((await post(send))[0]), None
         if (known := self.submission.recall()) is not None:
             return known, None
         if (cancel := self.submission.stale()) is not None:

@@ -59,8 +59,10 @@ def as_sent(message: AIMessage) -> AIMessage:
     own = {key: value for key, value in metadata.items() if key != "output_version"}
     original = message.model_copy(update={"content": raw, "response_metadata": own})
     said = [message.content] if isinstance(message.content, str) else message.content
-    same = _thoughts(said) in _possible_thoughts(raw) and _says(said) == _says(
-        original.content_blocks
+    same = (
+        _sealed(said) == _sealed(raw)
+        and _thoughts(said) in _possible_thoughts(raw)
+        and _says(said) == _says(original.content_blocks)
     )
     return original if same else message
 
@@ -76,6 +78,16 @@ def _says(blocks: Iterable[Any]) -> tuple[str, list[Any]]:
         elif kind not in _SAID_ELSEWHERE:
             others.append(essence(block))
     return "".join(text), others
+
+
+def _sealed(blocks: Iterable[Any]) -> set[str | None]:
+    """Sealed thoughts, and None where there are any thoughts at all."""
+    found: set[str | None] = set()
+    for block in blocks:
+        if isinstance(block, dict) and block.get("type") == "reasoning":
+            extras = block.get("extras") or {}
+            found |= {None, block.get("encrypted_content", extras.get("encrypted_content"))}
+    return found
 
 
 def _thoughts(blocks: Iterable[Any]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
-from ..protocol.chain import Entry
+from ..protocol.chain import Ledger
+from ..protocol.request import asked_digest
 from ..protocol.turn import Reply, Send
 from ..protocol.waiting import RUNNING
 
@@ -42,10 +42,10 @@ def request_digest(send: Send) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def thread_digest(entries: Sequence[Entry]) -> str:
-    """Digest of the messages that a request answers, whatever else it says."""
-    found = hashlib.sha256()
-    for entry in entries:
+def thread_digest(ledger: Ledger) -> str:
+    """Digest of the messages that a request answers, and of who holds them, whatever else it says."""
+    found = hashlib.sha256(ledger.scope.encode())
+    for entry in ledger.entries:
         if not entry.ephemeral:
             found.update(hashlib.sha256(entry.fingerprint).digest())
     return found.hexdigest()
@@ -84,7 +84,11 @@ class InFlight:
 
 def as_saved(send: Send, reply: Reply) -> dict[str, Any]:
     """The reply to an accepted request, as the arguments of `Reply`: plain JSON."""
-    earlier = {"previous_response_id": (send.body or {}).get("previous_response_id")}
+    sent = send.body or {}
+    earlier = {
+        "previous_response_id": sent.get("previous_response_id"),
+        "asked": asked_digest(sent),
+    }
     body = _without_echo(reply.body)
     return {"status": reply.status, "body": body, "sent": reply.sent, "earlier": earlier}
 

@@ -20,7 +20,7 @@ Stamp = Mapping[str, Any]
 `v` version; `id` of the response; `chain`, `scope` whose conversation on which server; `base` the id it was seeded
 with, and `base_proof`; `anchor` whether a later turn may continue it; `stored` whether the server keeps it; `how`
 (`delta`, `replay`, `recovered`), `why`, `sent` items and `bytes` of the request; `instructions`, `setup` digests of
-what else was sent; `input_tokens`, `output_tokens` (visible ones), `comparable` where they say nothing of
+what else was sent (`setup` null and `instructions` `"unknown"` where an earlier attempt sent others); `input_tokens`, `output_tokens` (visible ones), `comparable` where they say nothing of
 the next turn; `digest` of the prefix and of all of this.
 """
 

@@ -21,11 +21,12 @@ from ..errors import (
 )
 from .failure import Failure, read_failure
 from .recovery import Concessions, Step, as_learnt, next_step, unsupported_parameter
-from .request import build_request, choose_plan, describe_setup, may_stream
+from .request import asked_digest, build_request, choose_plan, describe_setup, may_stream
 from .retry import backoff, may_resend
 from .turn import (
     CONTINUABLE,
     Command,
+    Earlier,
     Emit,
     Event,
     Outcome,
@@ -95,6 +96,7 @@ class _Call:
         self.profile = turn.profile
         self.setup = describe_setup(turn)
         self.plan, self.expectation, self.proving = choose_plan(turn, self.setup)
+        self.asked: str | None = self.setup.digest
         self.requests = 0
         self.bytes_sent = 0
         self.sent = 0
@@ -112,6 +114,7 @@ class _Call:
         """Send the create request, again where that cannot pay twice; failures come back as replies."""
         profile = as_learnt(self.profile, self.turn.memory.refused)
         stream = self.turn.stream and may_stream(self.turn.body, profile)
+        self.asked = self.setup.digest
         self.body = body = build_request(self.turn, self.plan, self.conceded, stream=stream)
         self.sent = len(body["input"])
         headers = self._idempotency()
@@ -133,7 +136,7 @@ class _Call:
                 " again",
             ) from reply.error
         if reply.earlier is not None:
-            self._adopt(reply.earlier["previous_response_id"])
+            self._adopt(reply.earlier)
         return reply
 
     def read(self, reply: Reply) -> Generator[Command, Any, dict[str, Any]]:
@@ -227,7 +230,7 @@ class _Call:
             previous_response_id=self.plan.previous_response_id,
             anchor=self.turn.may_continue(response),
             stored=self.turn.is_stored(response),
-            setup=self.setup.digest,
+            setup=self.asked,
             ledger=self.turn.ledger,
         )
 
@@ -247,8 +250,11 @@ class _Call:
             code=code,
         )
 
-    def _adopt(self, continued: str | None) -> None:
+    def _adopt(self, earlier: Earlier) -> None:
         """Judge the answer by the request that it belongs to."""
+        if earlier.get("asked") != asked_digest(self.body):
+            self.asked, self.expectation = None, None
+        continued = earlier["previous_response_id"]
         if continued != self.plan.previous_response_id:
             self.plan, self.expectation = self.turn.ledger.plan_of(continued), None
             self.proving = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
@@ -159,6 +161,12 @@ def _resume(turn: Turn, conversation: str) -> Plan:
             f"conversation {conversation} already holds every message: add one", server=name
         )
     return plan
+
+
+def asked_digest(body: Mapping[str, Any]) -> str:
+    """Digest of what a request says beside the conversation."""
+    told = {name: body.get(name) for name in ("instructions", "model", "text", "tools")}
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def conversation_id(body: Mapping[str, Any]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 from ..errors import ContextLengthError
 from ..profiles import ServerProfile
@@ -68,9 +68,10 @@ Command: TypeAlias = Send | Receive | Sleep | Emit
 
 
 class Earlier(TypedDict):
-    """What is kept of a request that was sent before."""
+    """What is kept of a request that was sent before: what it continued, and a digest of what else it said."""
 
     previous_response_id: str | None
+    asked: NotRequired[str]
 
 
 @dataclass(slots=True)
@@ -86,8 +87,8 @@ class Reply:
         error: The exception to raise if nothing else can be done about it.
         delivery: Without an answer, whether the server may have the request: `"refused"` no, `"unknown"` maybe.
         seconds: How long it took.
-        earlier: What the request continued that it really answers, which an earlier attempt at this turn had sent, where
-            it answers one; that attempt may have known more or less of the server.
+        earlier: The request that it really answers, where an earlier attempt at this turn has sent it; that attempt may
+            have known more or less of the server, and had other instructions.
     """
 
     status: int | None
@@ -173,7 +174,7 @@ class Outcome:
         previous_response_id: What the last create request continued.
         anchor: Whether a later turn may continue this response.
         stored: Whether the server keeps it.
-        setup: Digest of instructions, tools, format and model.
+        setup: Digest of instructions, tools, format and model; `None` where they were not those of this turn.
         ledger: The local view that was sent.
     """
 
@@ -186,7 +187,7 @@ class Outcome:
     previous_response_id: str | None
     anchor: bool
     stored: bool
-    setup: str
+    setup: str | None
     ledger: Ledger
 
     def seal(self, answer: bytes) -> dict[str, Any]:
@@ -205,6 +206,7 @@ class Outcome:
                 "setup": self.setup,
                 "input_tokens": tokens[0] if tokens else None,
                 "output_tokens": tokens[1] if tokens else None,
+                **({} if self.setup else {"instructions": "unknown"}),
                 **({} if is_comparable(self.response) else {"comparable": False}),
             },
         )

@@ -148,7 +148,7 @@ class _Events:
         return self
 
     async def __anext__(self) -> responses.ResponseStreamEvent:
-        while not self._waiting or (self._held and all(map(_opens, self._waiting))):
+        while not self._waiting or (self._held and self._may_be_lost()):
             try:
                 await self._receive()
             except StopAsyncIteration:
@@ -159,6 +159,10 @@ class _Events:
             self._held = False
             self._check_lost()
         return read_event(self._waiting.popleft(), self.response.request)
+
+    def _may_be_lost(self) -> bool:
+        # A server that goes on saying that it is at work has what it is to continue.
+        return len(self._waiting) <= len(_OPENING) and all(map(_opens, self._waiting))
 
     async def _receive(self) -> None:
         try:

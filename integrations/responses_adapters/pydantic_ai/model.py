@@ -151,7 +151,7 @@ class ResponsesModel(OpenAIResponsesModel):
         settings = cast("ResponsesModelSettings", dict(prepared or {}))
         chain = (
             chain_of(settings, self.server, self._memory, as_stock=self._as_stock)
-            if self._call is None
+            if self._call is None or self._as_stock  # upstream has defaults of its own
             else self._call.continues
         )
         settings.pop(CHAIN, None)

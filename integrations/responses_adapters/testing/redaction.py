@@ -33,6 +33,9 @@ _SECRET_TEXT: Final = re.compile(
 _SCHEMA_MAPPINGS: Final = frozenset({"$defs", "definitions", "patternProperties", "properties"})
 """Mappings of a JSON Schema, whose names are those of parameters and types."""
 
+_SCHEMA_MARKS: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
+"""What a JSON Schema of a parameter says one of."""
+
 _SCHEMA_VALUES: Final = frozenset({"const", "default", "enum", "example", "examples"})
 """Where a JSON Schema holds values."""
 
@@ -73,12 +76,23 @@ def _redact_field(name: str, value: Any, secrets: Collection[str]) -> Any:
 
 def _redact_schema(name: str, schema: Any, secrets: Collection[str]) -> Any:
     """What a schema says of a parameter, whose name tells nothing but about the values."""
-    if not isinstance(schema, dict):
-        return _redact_field(name, schema, secrets)
+    if not isinstance(schema, dict) or (schema and not schema.keys() & _SCHEMA_MARKS):
+        return _redact_field(name, schema, secrets)  # data that happens to lie under such a name
     clean = redact(schema, secrets)
-    if _is_secret(name):
-        clean |= dict.fromkeys(schema.keys() & _SCHEMA_VALUES, REDACTED)
-    return clean
+    secret = _is_secret(name) or name.lower() in _SECRET_MAPPINGS
+    return _without_values(clean) if secret else clean
+
+
+def _without_values(schema: Any) -> Any:
+    """A schema without the values that it holds, however deep."""
+    if isinstance(schema, list):
+        return [_without_values(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: REDACTED if name in _SCHEMA_VALUES else _without_values(each)
+        for name, each in schema.items()
+    }
 
 
 def _is_secret(name: str) -> bool:
@@ -90,8 +104,7 @@ def is_redacted_form(recorded: Any, value: Any) -> bool:
     if isinstance(recorded, str) and REDACTED in recorded:
         if recorded == REDACTED:
             return True
-        pattern = ".*".join(map(re.escape, recorded.split(REDACTED)))
-        return isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL) is not None
+        return isinstance(value, str) and _is_filled_in(recorded.split(REDACTED), value)
     if isinstance(recorded, dict) and isinstance(value, dict):
         return recorded.keys() == value.keys() and all(
             is_redacted_form(each, value[name]) for name, each in recorded.items()
@@ -99,3 +112,17 @@ def is_redacted_form(recorded: Any, value: Any) -> bool:
     if isinstance(recorded, list) and isinstance(value, list):
         return len(recorded) == len(value) and all(map(is_redacted_form, recorded, value))
     return bool(recorded == value)
+
+
+def _is_filled_in(kept: list[str], value: str) -> bool:
+    """Whether `value` is what was kept, in that order, with anything between."""
+    first, *between, last = kept
+    if not value.startswith(first) or not value.endswith(last):
+        return False
+    place, end = len(first), len(value) - len(last)
+    for each in between:
+        found = value.find(each, place, end)
+        if found < 0:
+            return False
+        place = found + len(each)
+    return place <= end

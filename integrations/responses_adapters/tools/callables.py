@@ -53,11 +53,12 @@ def read_callable(function: Callable[..., Any]) -> Source:
 
 
 def is_async_callable(function: Any) -> bool:
-    """Whether calling it returns a coroutine; partials, methods and callable objects included."""
+    """Whether calling it returns a coroutine or an asynchronous generator; partials, methods and objects included."""
     while isinstance(function, functools.partial):
         function = function.func
     call = function if inspect.isroutine(function) else type(function).__call__
-    return inspect.iscoroutinefunction(inspect.unwrap(call))
+    call = inspect.unwrap(call)
+    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
 
 
 def _run(

@@ -13,6 +13,8 @@ from .source import ToolContext
 
 __all__ = ["fill", "markers_of"]
 
+_ABSENT: Final[Any] = object()
+
 _ADVICE: Final = (
     "pass the graph's state, or its ToolRuntime, as context=, or run the tool in a ToolNode"
 )
@@ -35,16 +37,16 @@ def fill(name: str, hint: Any, context: ToolContext[Any]) -> Any:
         what = "the graph's state" if field is None else f"{field!r} of the graph's state"
         found = _state(field, context.value)
     elif "InjectedStore" in markers:
-        what, found = "the graph's store", getattr(context.value, "store", None)
+        what, found = "the graph's store", getattr(context.value, "store", None) or _ABSENT
     elif "InjectedToolCallId" in markers:
-        what, found = "the id of the call", context.call_id or None
+        what, found = "the id of the call", context.call_id or _ABSENT
     elif "ToolRuntime" in markers:
         return _runtime(context)
     elif "RunnableConfig" in markers:
         return _config(context.value)
     else:
         return context.value
-    if found is None:
+    if found is _ABSENT:
         raise ToolConversionError(
             f"{context.name}: {name!r} asks for {what}, which is not here; {_ADVICE}"
         )
@@ -69,9 +71,13 @@ def _state(field: str | None, value: Any) -> Any:
         value = value.deps
     if isinstance(value, list):  # the messages alone, as for ToolNode
         value = {"messages": value}
+    if value is None:
+        return _ABSENT
     if field is None:
         return value
-    return value.get(field) if isinstance(value, Mapping) else getattr(value, field, None)
+    if isinstance(value, Mapping):
+        return value.get(field, _ABSENT)
+    return getattr(value, field, _ABSENT)
 
 
 def _runtime(context: ToolContext[Any]) -> Any:

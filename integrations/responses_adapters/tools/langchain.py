@@ -15,7 +15,7 @@ from .callables import injected_parameters, is_injected
 from .injections import fill, markers_of
 from .parts import data_part
 from .pydantic_schema import explain, json_schema_of
-from .running import run_blocking
+from .running import collect, collected, run_blocking
 from .source import InvalidArgumentsError, Run, Source, ToolContext
 from .tool import Tool
 
@@ -43,13 +43,19 @@ def read(tool: BaseTool) -> Iterator[Source]:
 
 def _runner(tool: BaseTool, injected: Mapping[str, Any], reading: Callable[[Any], Any]) -> Run:
     """How to run a tool, and what to make of its `ToolMessage`."""
+    fields = getattr(tool.get_input_schema(), "model_fields", {})
+    optional = {name for name, field in fields.items() if not field.is_required()}
 
     def call(arguments: dict[str, Any], context: ToolContext[Any]) -> Any:
-        filled = {
-            name: fill(name, hint, context)
-            for name, hint in injected.items()
-            if "RunnableConfig" not in markers_of(hint)  # LangChain hands over its own
-        }
+        filled = {}
+        for name, hint in injected.items():
+            if "RunnableConfig" in markers_of(hint):  # LangChain hands over its own
+                continue
+            try:
+                filled[name] = fill(name, hint, context)
+            except ToolConversionError:
+                if name not in optional:  # else it has a default of its own
+                    raise
         return {
             "type": "tool_call",
             "name": tool.name,
@@ -179,11 +185,11 @@ def to_langchain(tool: Tool, wire_name: str, approve: Approve | None) -> BaseToo
 
     def call(_runtime: Any = None, **arguments: Any) -> Any:
         with _native_errors():
-            return run(arguments, _context(_runtime, name))
+            return collected(run(arguments, _context(_runtime, name)))
 
     async def call_async(_runtime: Any = None, **arguments: Any) -> Any:
         with _native_errors():
-            return await run(arguments, _context(_runtime, name))
+            return await collect(run(arguments, _context(_runtime, name)))
 
     def call_asking(_runtime: Any = None, **arguments: Any) -> Any:
         return run_blocking(lambda: call_async(_runtime, **arguments))

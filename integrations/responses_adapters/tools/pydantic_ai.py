@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ..errors import ToolConversionError, ToolError
 from .approval import Approve, DeclinedError, ask_first, nobody_to_ask
 from .pydantic_schema import explain
+from .running import collect, collected
 from .source import InvalidArgumentsError, Source, ToolContext
 from .tool import Tool
 
@@ -192,12 +193,12 @@ def to_pydantic_ai(tool: Tool, wire_name: str, approve: Approve | None) -> Pydan
 
     def call(ctx: RunContext[Any], /, **arguments: Any) -> Any:
         with _native_errors():
-            return run(tool.decode(arguments), context_of(ctx))
+            return collected(run(tool.decode(arguments), context_of(ctx)))
 
     async def call_async(ctx: RunContext[Any], /, **arguments: Any) -> Any:
         try:
             with _native_errors():
-                return await run(tool.decode(arguments), context_of(ctx))
+                return await collect(run(tool.decode(arguments), context_of(ctx)))
         except DeclinedError as declined:  # an answer, and nothing to try again
             return str(declined)
 

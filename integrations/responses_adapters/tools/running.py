@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from .source import ToolContext
 from .tool import Tool
 
-__all__ = ["run_blocking", "run_tool"]
+__all__ = ["collect", "collected", "run_blocking", "run_tool"]
 
 ResultT = TypeVar("ResultT")
 
@@ -40,6 +40,20 @@ async def run_tool(tool: Tool, arguments: dict[str, Any], context: ToolContext[A
     except SystemExit as error:  # a tool ends its call, never the program
         raise RuntimeError("the tool raised SystemExit") from error
     return result
+
+
+def collected(result: Any) -> Any:
+    """A result, a list where it yields."""
+    return list(result) if inspect.isgenerator(result) else result
+
+
+async def collect(result: Any) -> Any:
+    """The same, awaited if it has to be."""
+    if inspect.isawaitable(result):
+        result = await result
+    if inspect.isasyncgen(result):
+        return [item async for item in result]
+    return collected(result)
 
 
 async def _drained(generator: Iterator[Any]) -> list[Any]:
