@@ -77,7 +77,7 @@ test-extras: $(READY) ## install the wheel with each extra alone, in new virtual
 test-lowest: $(READY) ## run the tests on the oldest dependencies that the package allows (minutes)
 	@$(VENV)/bin/python tests/matrix.py lowest
 
-test-matrix: $(READY) ## run them on every version there may be: Pythons, dependencies, openai 2, one extra (an hour)
+test-matrix: $(READY) ## run them on every version there may be: Pythons, dependencies, openai 2, one extra (an hour; JOBS=2 for two at a time)
 	@$(VENV)/bin/python tests/matrix.py
 
 test-servers: $(READY) $(SERVERS:%=.venv-%/ready) ## both rooms and the doctor on real servers: OGX, LiteLLM, Azure's (minutes; 1 GB of virtualenvs)
