@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Attempt: TypeAlias = tuple[float | None, int]
-"""When a graph task was begun, and its how manieth attempt this is."""
+"""When an execution of a graph task began, in seconds of the epoch, and the number of the attempt in it."""
 
 _MAX_IN_FLIGHT: Final = 2_000
 _AWAITED: Final = ("id", "status", "previous_response_id", "conversation")

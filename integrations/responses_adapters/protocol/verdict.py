@@ -60,6 +60,7 @@ class Memory:
     Attributes:
         kind: Whether it keeps conversations.
         undecided: Proving turns that did not tell.
+        refused: Parameters that it has refused, and what else it does not take.
         heads: The newest response in each conversation object, by its id.
     """
 
