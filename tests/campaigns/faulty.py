@@ -26,7 +26,8 @@ FAULTS = (
     "the previous response is lost", "a poll fails",
 )  # fmt: skip
 _ERROR = {"type": "error", "code": "server_error", "message": "Overloaded.", "param": None}
-_KEPT = 10_000
+_KEPT = 40_000
+"""Responses: those of as long as a turn with many losses may take, ten minutes or so."""
 
 
 class FaultyBackend(Backend):

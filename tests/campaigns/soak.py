@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from statistics import linear_regression, mean
+from statistics import mean, median
 from typing import Any, Final
 from urllib.request import urlopen
 
@@ -303,10 +303,13 @@ def complaints(figures: dict[str, Any]) -> list[str]:
 
 
 def _slope(samples: list[Sample], name: str) -> float:
-    """Growth a minute, by the line that fits best."""
-    seconds = [each.second for each in samples]
-    line = linear_regression(seconds, [float(getattr(each, name)) for each in samples])
-    return round(line.slope * 60, 2)
+    """Growth a minute: the median of all slopes between two samples, on which a single burst has no weight."""
+    points = [(each.second, float(getattr(each, name))) for each in samples]
+    slopes = (
+        (new - old) / (later - before)
+        for (before, old), (later, new) in itertools.combinations(points, 2)
+    )
+    return round(median(slopes) * 60, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
