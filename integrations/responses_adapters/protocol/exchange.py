@@ -382,16 +382,15 @@ class _Call:
         if isinstance(cause, ResponseTooLargeError):
             cause.server, cause.response_id = self.profile.name, response_id
             raise cause
+        found: dict[str, Any] | None = None
         if response_id is not None and self.background:
-            response = yield from self._settle({"id": response_id, "status": "in_progress"})
+            found = {"id": response_id, "status": "in_progress"}
+        elif response_id is not None and self.turn.is_stored({}) and self.profile.retrieves:
+            found = response_of((yield Send("GET", f"/responses/{response_id}")))
+        if found is not None:
+            response = yield from self._settle(found)
             yield from self._show([{"type": "response.completed", "response": response}])
             return response
-        if response_id is not None and self.turn.is_stored({}) and self.profile.retrieves:
-            reply: Reply = yield Send("GET", f"/responses/{response_id}")
-            if (found := response_of(reply)) is not None:
-                response = yield from self._settle(found)
-                yield from self._show([{"type": "response.completed", "response": response}])
-                return response
         raise self.error(
             StreamTruncatedError,
             "ended the stream before the answer was complete: run the turn again",
